@@ -1,0 +1,30 @@
+-- The windows over the accepted readings. They stay open for L + C (table.exec.emit.allow-lateness), and each
+-- accepted late reading makes its window fire again.
+--
+-- Parameters: window and sliding_window (days and time), window_ms, aggregate_of (as in readings.sql).
+
+-- Tumbling: one row a sensor and day.
+CREATE TEMPORARY VIEW daily AS
+SELECT
+    site, sensor,
+    TUMBLE_START(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3)) AS window_start,
+    TUMBLE_END(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3)) AS window_end,
+    SUM(`value`) AS total,
+    COUNT(*) AS readings
+FROM judged
+WHERE verdict IS NULL
+GROUP BY site, sensor, TUMBLE(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3));
+
+-- Sliding by one day: how far a meter has advanced since the first day of the window, when both its first and its
+-- last day have a reading.
+CREATE TEMPORARY VIEW differences AS
+SELECT
+    site, sensor,
+    HOP_START(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3), INTERVAL '${sliding_window}' DAY(3) TO SECOND(3)) AS window_start,
+    HOP_END(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3), INTERVAL '${sliding_window}' DAY(3) TO SECOND(3)) AS window_end,
+    MAX(`value`) - MIN(`value`) AS difference,
+    COUNT(*) AS readings,
+    MAX(measured - MOD(measured, ${window_ms})) - MIN(measured - MOD(measured, ${window_ms})) AS span
+FROM judged
+WHERE verdict IS NULL AND ${aggregate_of}[sensor] = 'difference'
+GROUP BY site, sensor, HOP(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3), INTERVAL '${sliding_window}' DAY(3) TO SECOND(3));

@@ -1,0 +1,41 @@
+-- The readings, as they arrive.
+--
+-- Parameters: topic, brokers, group, bounds ('latest-offset' ends a replay, 'unbounded' never ends),
+--   aggregate_of (a constant MAP from every known sensor to 'mean', 'sum' or 'difference'),
+--   future_tolerance_ms, watermark_delay_ms (B), idleness_ms and drift_ms.
+--
+-- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
+-- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the
+-- watermark nor a clock. What becomes of invalid readings is the ingest bridge's work: it dead-letters them.
+CREATE TEMPORARY TABLE readings (
+    site       STRING,
+    sensor     STRING,
+    ts         DOUBLE,
+    `value`    DOUBLE,
+    sent       TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+    measured   AS CAST(ts AS BIGINT),
+    arrival    AS PROCTIME(),
+    event_time AS CASE
+        WHEN ts >= 0
+         AND ts = FLOOR(ts)
+         AND TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT) - ${future_tolerance_ms}, 3) <= sent
+         AND ABS(`value`) <= 1.7976931348623157E308
+         AND ${aggregate_of}[sensor] IS NOT NULL
+         AND (site = 'home' OR REGEXP(site, '\A[A-Za-z0-9_.-]{1,64}\z'))
+        THEN TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT), 3)
+    END,
+    WATERMARK FOR event_time AS event_time - INTERVAL '${watermark_delay}' DAY(3) TO SECOND(3)
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '${topic}',
+    'properties.bootstrap.servers' = '${brokers}',
+    'properties.group.id' = '${group}',
+    'scan.startup.mode' = 'earliest-offset',
+    'scan.watermark.emit.strategy' = 'on-event',
+    'scan.watermark.idle-timeout' = '${idleness_ms} ms',
+    'scan.watermark.alignment.group' = 'readings',
+    'scan.watermark.alignment.max-drift' = '${drift_ms} ms',
+    'scan.watermark.alignment.update-interval' = '100 ms',
+    'format' = 'json',
+    'json.ignore-parse-errors' = 'true'
+);

@@ -1,0 +1,70 @@
+-- What is emitted: one INSERT a kind of series. A point's time is window_end less one day.
+--
+-- Parameters: aggregate_of, meter_of (MAP from a consumer to its meter), slot_of (MAP
+--   from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has, itself included),
+--   window, sliding_span_ms (sliding window less one tumbling window), rest_ttl.
+--
+-- The CASEs on total are there for the planner: a WHERE on the sensor would be pushed below the window, and a count
+-- alone would drop the sum from it, and either way the same windows would be computed twice.
+INSERT INTO aggregates
+SELECT 'AggDay', site, sensor, window_start, window_end, `value`, readings
+FROM (
+    SELECT *, CASE ${aggregate_of}[sensor] WHEN 'mean' THEN total / readings WHEN 'sum' THEN total END AS `value`
+    FROM daily
+)
+WHERE `value` IS NOT NULL;
+
+INSERT INTO aggregates
+SELECT 'AggDayCount', site, sensor, window_start, window_end, CASE WHEN total IS NOT NULL THEN CAST(readings AS DOUBLE) END, readings
+FROM daily;
+
+INSERT INTO aggregates
+SELECT 'AggDayDiff', site, sensor, window_start, window_end, difference, readings
+FROM differences
+WHERE span = ${sliding_span_ms};
+
+-- What a meter shows beyond the consumers that are known. Floating-point sums depend on their order, so each part
+-- has its slot and they are added up in the order of the catalogue.
+INSERT INTO aggregates
+SELECT 'AggDayRest', site, meter, window_start, window_start + INTERVAL '${window}' DAY(3) TO SECOND(3), difference - consumed, readings
+FROM (
+    SELECT
+        /*+ STATE_TTL('parts' = '${rest_ttl}') */
+        site, meter, window_start,
+        MAX(CASE WHEN slot = 0 THEN part END) AS difference,
+        COALESCE(MAX(CASE WHEN slot = 1 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 2 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 3 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 4 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 5 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 6 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 7 THEN part END), 0)
+            + COALESCE(MAX(CASE WHEN slot = 8 THEN part END), 0) AS consumed,
+        SUM(readings) AS readings,
+        COUNT(*) AS parts
+    FROM (
+        SELECT *
+        FROM (
+            SELECT
+                site,
+                CASE WHEN total IS NOT NULL THEN ${meter_of}[sensor] END AS meter,
+                ${slot_of}[sensor] AS slot,
+                window_start, total AS part, readings
+            FROM daily
+        )
+        WHERE meter IS NOT NULL
+        UNION ALL
+        SELECT
+            site, sensor AS meter, 0 AS slot,
+            window_end - INTERVAL '${window}' DAY(3) TO SECOND(3) AS window_start, difference AS part, readings
+        FROM differences
+        WHERE span = ${sliding_span_ms}
+    ) AS parts
+    GROUP BY site, meter, window_start
+)
+WHERE parts = ${parts_of}[meter];
+
+INSERT INTO rejected
+SELECT site, sensor, measured, `value`, verdict, clock - measured
+FROM judged
+WHERE verdict IS NOT NULL;

@@ -1,0 +1,37 @@
+-- The results. Corrections of one aggregate within flush_ms become one record.
+--
+-- Parameters: aggregates_topic, rejected_topic, brokers, flush_ms.
+CREATE TEMPORARY TABLE aggregates (
+    series       STRING,
+    site         STRING,
+    sensor       STRING,
+    window_start TIMESTAMP_LTZ(3),
+    window_end   TIMESTAMP_LTZ(3),
+    `value`      DOUBLE,
+    `count`      BIGINT,
+    PRIMARY KEY (series, site, sensor, window_start) NOT ENFORCED
+) WITH (
+    'connector' = 'upsert-kafka',
+    'topic' = '${aggregates_topic}',
+    'properties.bootstrap.servers' = '${brokers}',
+    'key.format' = 'json',
+    'value.format' = 'json',
+    'sink.buffer-flush.interval' = '${flush_ms} ms',
+    'sink.buffer-flush.max-rows' = '10000'
+);
+
+CREATE TEMPORARY TABLE rejected (
+    site    STRING,
+    sensor  STRING,
+    ts      BIGINT,
+    `value` DOUBLE,
+    reason  STRING,
+    late_ms BIGINT
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '${rejected_topic}',
+    'properties.bootstrap.servers' = '${brokers}',
+    'key.format' = 'json',
+    'key.fields' = 'site;sensor;ts',
+    'value.format' = 'json'
+);

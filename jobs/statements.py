@@ -1,0 +1,78 @@
+"""The job's SQL, with its parameters filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from string import Template
+
+from settings import Settings
+from topics.catalogue import Catalogue
+from topics.names import AGGREGATES, READINGS, REJECTED
+
+SQL = Path(__file__).with_name("sql")
+DEFINITIONS = ("readings", "lateness", "aggregates", "sinks")
+RESULTS = ("results",)
+
+
+def parameters(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
+    """Every parameter of the files in ``sql/``, as SQL text."""
+    meters = catalogue.meters.items()
+    return {
+        "brokers": settings.kafka,
+        "topic": settings.prefix + READINGS,
+        "aggregates_topic": settings.prefix + AGGREGATES,
+        "rejected_topic": settings.prefix + REJECTED,
+        "group": settings.prefix + settings.job_group,
+        "aggregate_of": _constants((s.name, _text(s.aggregate)) for s in catalogue.values()),
+        "meter_of": _constants((part, _text(meter)) for meter, parts in meters for part in parts),
+        "slot_of": _constants((part, str(slot)) for _, parts in meters for slot, part in enumerate(parts, 1)),
+        "parts_of": _constants((meter, str(1 + len(parts))) for meter, parts in meters),
+        "window": _interval(settings.window),
+        "window_ms": str(milliseconds(settings.window)),
+        "sliding_window": _interval(settings.sliding_window),
+        "sliding_span_ms": str(milliseconds(settings.sliding_window - settings.window)),
+        "watermark_delay": _interval(settings.watermark_delay),
+        "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
+        "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
+        "catch_up_ms": str(milliseconds(settings.catch_up)),
+        "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
+        "idleness_ms": str(milliseconds(settings.watermark_idleness)),
+        "drift_ms": str(milliseconds(settings.watermark_drift)),
+        "flush_ms": str(milliseconds(settings.sink_flush)),
+        "rest_ttl": f"{milliseconds(settings.rest_ttl)}ms",
+    }
+
+
+def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
+    """The statements of the named files, in order. Raises ``KeyError`` for a parameter without a value."""
+    for name in files:
+        text = "\n".join(
+            line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.lstrip().startswith("--")
+        )
+        for statement in Template(text).substitute(values).split(";\n"):
+            if statement.strip(" \n;"):
+                yield statement.strip(" \n;")
+
+
+def milliseconds(duration: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return duration // timedelta(milliseconds=1)
+
+
+def _interval(duration: timedelta) -> str:
+    """A duration as the text of an INTERVAL DAY TO SECOND."""
+    hours, seconds = divmod(duration.seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{duration.days} {hours:02}:{minutes:02}:{seconds:02}.{duration.microseconds // 1000:03}"
+
+
+def _text(value: str) -> str:
+    return f"'{value}'"
+
+
+def _constants(pairs: Iterable[tuple[str, str]]) -> str:
+    # An empty MAP[] has no type; the name of no sensor stands in for one.
+    entries = [f"{_text(key)}, {value}" for key, value in pairs] or ["'', NULL"]
+    return f"MAP[{', '.join(entries)}]"

@@ -1,0 +1,85 @@
+"""What must hold before the local stack starts; each check says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from scripts.stack.paths import Paths
+from scripts.stack.processes import processes
+from settings import Settings
+
+MEMORY = 3 * 2**30
+DISK = 2 * 2**30
+SOCKET_PATH = 107
+"""Longest path of a Unix socket, in bytes (unix(7))."""
+
+
+def complaints(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each thing that keeps the stack from starting."""
+    paths = Paths.of(settings)
+    for name, address in (("IOT_KAFKA", settings.kafka), ("IOT_REDIS", settings.redis), ("IOT_FLINK", settings.flink)):
+        if "127.0.0.1" not in address or "," in address:
+            yield f"{name} is {address}: the local stack listens on 127.0.0.1 only. Unset it, or start no local stack."
+    for process in processes(settings):
+        for port in process.ports:
+            if holder := _holder(port):
+                yield (
+                    f"port {port} for {process.name} is taken by {holder}. "
+                    f"Stop that, or set another port ({_setting(settings, port)})."
+                )
+    free = psutil.virtual_memory().available
+    if free < MEMORY:
+        yield f"{free / 2**30:.1f} GiB of memory are free and the stack wants {MEMORY / 2**30:.0f}: close something."
+    paths.data.mkdir(parents=True, exist_ok=True)
+    space = shutil.disk_usage(paths.data).free
+    if space < DISK:
+        yield (
+            f"{space / 2**30:.1f} GiB are free in {paths.data} and the stack wants {DISK / 2**30:.0f}: "
+            "make room, or set IOT_DATA_DIR to another disk."
+        )
+    if len(os.fsencode(paths.run / "supervisor.sock")) > SOCKET_PATH:
+        yield f"the path {paths.run} is too long for a Unix socket: set IOT_DATA_DIR to a shorter one."
+
+
+def _holder(port: int) -> str | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return "the system (ports below 1024 need root)"
+        except OSError:
+            pass
+        else:
+            return None
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def _setting(settings: Settings, port: int) -> str:
+    names = {
+        settings.kafka_port: "IOT_KAFKA=127.0.0.1:PORT",
+        settings.redis_port: "IOT_REDIS=redis://127.0.0.1:PORT/0",
+        settings.flink_port: "IOT_FLINK=http://127.0.0.1:PORT",
+        settings.kafka_controller_port: "IOT_KAFKA_CONTROLLER_PORT",
+        settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
+    }
+    return names[port]
+
+
+def writable(path: Path) -> bool:
+    """Whether files can be made below ``path``, which need not exist yet."""
+    while not path.exists():
+        path = path.parent
+    return os.access(path, os.W_OK)

@@ -1,0 +1,76 @@
+"""Bring Kafka, the Flink connector and OpenSSL 1.1 (for Redis) from their registries, once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.stack.paths import DEFINITIONS, INSTALLED, java_home
+
+OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
+"""Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
+
+
+class InstallError(Exception):
+    """A part could not be installed; the message says what to do."""
+
+
+def missing() -> list[str]:
+    """Parts that are not installed yet."""
+    return [part for part in ("kafka", "connector", "openssl") if not (INSTALLED / part / "complete").exists()]
+
+
+def install() -> Iterator[str]:
+    """Install what is missing; yields the name of each part before it is fetched.
+
+    Raises ``InstallError`` when a download fails or a jar differs from the lock file.
+    """
+    for part in missing():
+        yield part
+        target = INSTALLED / part
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        if part == "openssl":
+            _openssl(target)
+        else:
+            _jars(part, target)
+        (target / "complete").touch()
+
+
+def _run(part: str, command: list[str], cwd: Path, **env: str) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode:
+        raise InstallError(
+            f"could not install {part}; is the network there? Try again, it goes on where it was.\n{done.stdout[-2000:]}"
+        )
+
+
+def _jars(part: str, target: Path) -> None:
+    definition = DEFINITIONS / part
+    jgo = [str(Path(sys.executable).with_name("jgo")), "--system-java", "--resolver", "python"]
+    _run(part, [*jgo, "--links", "copy", "--cache-dir", str(target), "sync"], definition, JAVA_HOME=str(java_home()))
+    lock = tomllib.loads((definition / "jgo.lock.toml").read_text())
+    expected = {f"{d['artifactId']}-{d['version']}.jar": d["sha256"] for d in lock["dependencies"]}
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*/*.jar")}
+    if wrong := sorted(name for name in expected | found if expected.get(name) != found.get(name)):
+        raise InstallError(
+            f"{part}: not the jars of {definition / 'jgo.lock.toml'}: {', '.join(wrong)}. "
+            "If the version was changed on purpose, copy the new lock file from "
+            f"{target / 'jgo.lock.toml'}; if not, do not run them."
+        )
+
+
+def _openssl(target: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+    _run("openssl", [*pip, "--target", str(target / "wheel"), OPENSSL_CARRIER], target)
+    for library in ("libssl.so.1.1", "libcrypto.so.1.1"):
+        shutil.copy(target / "wheel" / "mysql" / "vendor" / library, target / library)
+    shutil.rmtree(target / "wheel")

@@ -1,0 +1,152 @@
+"""Start, watch and stop the processes of one stack, by supervisor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from scripts.stack.checks import complaints
+from scripts.stack.install import install, missing
+from scripts.stack.paths import Paths
+from scripts.stack.processes import Process, kafka_java, processes, write_configuration
+from settings import Settings
+
+START_SECONDS = 120
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked; the message says what to do."""
+
+
+class Stack:
+    """The supervised processes below one data directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.paths = Paths.of(settings)
+
+    def up(self, said: Callable[[str], None] = lambda _: None) -> None:
+        """Install what is missing and start the processes; ready when this returns. Idempotent.
+
+        ``said`` receives a line for each step. Raises ``StackError`` or ``InstallError``.
+        """
+        if missing():
+            for part in install():
+                said(f"installing {part}")
+        if not self.running():
+            if wrong := list(complaints(self.settings)):
+                raise StackError("\n".join(wrong))
+            for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
+                directory.mkdir(parents=True, exist_ok=True)
+            write_configuration(self.settings, self.paths)
+            self._format_kafka()
+            said("starting Kafka, Redis and Flink")
+            configuration = str(self.paths.run / "supervisord.conf")
+            supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
+            subprocess.run(supervisor_environment_free(supervisord), check=True, stdout=subprocess.DEVNULL)
+        for process in processes(self.settings):
+            if process.autostart:
+                self.start(process.name)
+        for process in processes(self.settings):
+            if process.autostart:
+                self._wait_until_ready(process)
+
+    def down(self) -> None:
+        """Stop every process and the supervisor; none is left when this returns. Idempotent."""
+        pid = self._supervisor_pid()
+        if pid is None:
+            return
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        os.kill(pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=60)
+        for process in alive:  # supervisor kills a child that does not stop in time; these outlived even that
+            process.kill()
+        psutil.wait_procs(alive, timeout=10)
+
+    def reset(self) -> None:
+        """Delete all data, checkpoints and logs. The stack must be down."""
+        if self.running():
+            raise StackError("the stack is running: `make down` first")
+        for directory in (self.paths.data, self.paths.logs, self.paths.run):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def running(self) -> bool:
+        """Whether the supervisor runs."""
+        return self._supervisor_pid() is not None
+
+    def start(self, name: str) -> None:
+        """Start one process that is stopped; nothing happens to one that runs."""
+        if self.state(name) not in ("RUNNING", "STARTING", "BACKOFF"):
+            try:
+                self._rpc().startProcess(name)
+            except Fault as fault:
+                raise StackError(f"{name} did not start ({fault.faultString}): see {self.log(name)}") from fault
+
+    def stop(self, name: str) -> None:
+        """Stop one process; nothing happens to one that is stopped."""
+        if self.state(name) in ("RUNNING", "STARTING", "BACKOFF"):
+            self._rpc().stopProcess(name)
+
+    def state(self, name: str) -> str:
+        """Supervisor's word for the state of a process: RUNNING, STOPPED, BACKOFF, …"""
+        return str(self._rpc().getProcessInfo(name)["statename"])
+
+    def states(self) -> Iterator[dict[str, Any]]:
+        """Name, state, pid and start time (epoch seconds) of each process."""
+        yield from self._rpc().getAllProcessInfo()
+
+    def pid(self, name: str) -> int:
+        """Process id, 0 when the process does not run."""
+        return int(self._rpc().getProcessInfo(name)["pid"])
+
+    def log(self, name: str) -> Path:
+        """The file that holds what the process printed."""
+        return self.paths.logs / f"{name}.log"
+
+    def _supervisor_pid(self) -> int | None:
+        try:
+            pid = int((self.paths.run / "supervisord.pid").read_text())
+            return pid if "supervisor" in " ".join(psutil.Process(pid).cmdline()) else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def _rpc(self) -> Any:
+        if not self.running():
+            raise StackError("the stack is down: `make up` starts it")
+        transport = SupervisorTransport(None, None, f"unix://{self.paths.run / 'supervisor.sock'}")
+        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def _format_kafka(self) -> None:
+        if (self.paths.data / "kafka" / "meta.properties").exists():
+            return
+        cluster = uuid.uuid4().hex[:22]
+        command = [*kafka_java(self.settings, self.paths), "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+        done = subprocess.run(
+            [*command, "--config", f"{self.paths.run}/kafka/server.properties"], capture_output=True, text=True
+        )
+        if done.returncode:
+            raise StackError(f"Kafka could not format {self.paths.data / 'kafka'}:\n{done.stdout}{done.stderr}")
+
+    def _wait_until_ready(self, process: Process) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not process.ready():
+            if time.monotonic() > deadline:
+                raise StackError(f"{process.name} is not ready after {START_SECONDS} s: see {self.log(process.name)}")
+            time.sleep(0.1)
+
+
+def supervisor_environment_free(command: list[str]) -> list[str]:
+    """Wrap ``command`` so that warnings of old packages do not reach the user's terminal."""
+    return [command[0], "-W", "ignore", *command[1:]]

@@ -1,0 +1,79 @@
+"""python -m topics: the topics of the system."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import settings as settings_module
+from topics import admin
+from topics.cli import command_line
+
+app = typer.Typer(help="Create, describe, audit and delete the topics.", no_args_is_help=True)
+console = Console()
+
+Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
+
+
+@app.command()
+def create(
+    prefix: Prefix = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Partitions of dailyAggr.", show_default="IOT_PARTITIONS, 6")
+    ] = None,
+) -> None:
+    """Create the topics that are not there."""
+    settings = settings_module.load(prefix=prefix, partitions=partitions)
+    created = admin.create(settings)
+    for name in admin.topics_of(settings):
+        console.print(f"{name:<40} {'created' if name in created else 'was there'}")
+
+
+@app.command()
+def describe(prefix: Prefix = None) -> None:
+    """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
+    settings = settings_module.load(prefix=prefix)
+    groups = (settings.prefix + settings.job_group, settings.prefix + settings.ingest_group)
+    table = Table("topic", "partition", "records", "first (UTC)", "last (UTC)", *(f"lag of {g}" for g in groups))
+    for column in table.columns[1:3] + table.columns[5:]:
+        column.justify = "right"
+    for state in admin.describe(settings, groups):
+        table.add_row(
+            state.topic,
+            str(state.partition),
+            f"{state.next_offset - state.first_offset:,}",
+            _utc(state.first_timestamp),
+            _utc(state.last_timestamp),
+            *(f"{state.lag[g]:,}" if g in state.lag else "–" for g in groups),
+        )
+    if not table.row_count:
+        raise admin.TopicError("there are no topics: `python -m topics create` makes them")
+    console.print(table)
+    for topic, entries in admin.configuration(settings).items():
+        console.print(f"{topic}: " + ", ".join(f"{name}={value}" for name, value in sorted(entries.items())))
+
+
+@app.command()
+def delete(
+    prefix: Prefix = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete the topics and everything in them."""
+    settings = settings_module.load(prefix=prefix)
+    there = sorted(admin.existing(settings))
+    if there and not yes:
+        typer.confirm(f"Delete {', '.join(there)} and every reading in them?", abort=True)
+    for name in admin.delete(settings):
+        console.print(f"{name:<40} deleted")
+
+
+def _utc(timestamp: int | None) -> str:
+    return "–" if timestamp is None else f"{datetime.fromtimestamp(timestamp / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+if __name__ == "__main__":
+    command_line(app, "python -m topics")

@@ -1,0 +1,192 @@
+"""Create, describe and delete the topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+
+from settings import Settings
+from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED, TOPICS
+
+FOREVER = "-1"
+TIMEOUT = 30
+
+# Readings carry the time at which they were sent as their record timestamp. In a simulation that is a date long
+# past, which any retention by time would delete at the next roll of the log, or one to come, which Kafka 4 refuses.
+_BY_SIZE = {"retention.ms": FOREVER, "message.timestamp.after.max.ms": str(2**63 - 1)}
+_COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact"}
+
+CONFIGURATION = {
+    READINGS: _BY_SIZE,
+    AGGREGATES: _COMPACTED,
+    REJECTED: _COMPACTED,
+    DEAD_LETTERS: _BY_SIZE,
+}
+"""Configuration of each topic, where it differs from the broker's."""
+
+
+class TopicError(Exception):
+    """Kafka refused, or cannot be reached; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """One partition: its offsets, the timestamps at its ends (epoch ms, None when empty), and each group's lag."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    first_timestamp: int | None
+    last_timestamp: int | None
+    lag: dict[str, int]
+
+
+def client(settings: Settings) -> AdminClient:
+    """A client whose complaints reach the caller as errors, not as log lines."""
+    return AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
+
+
+def topics_of(settings: Settings) -> tuple[str, ...]:
+    """Names of the four topics, with the prefix."""
+    return tuple(settings.prefix + topic for topic in TOPICS)
+
+
+def existing(settings: Settings) -> set[str]:
+    """Those of the four topics that exist. Raises ``TopicError`` when Kafka does not answer."""
+    return set(topics_of(settings)) & partitions(settings).keys()
+
+
+def partitions(settings: Settings) -> dict[str, int]:
+    """Every topic on the broker, with its number of partitions. Raises ``TopicError`` when Kafka does not answer."""
+    try:
+        metadata = client(settings).list_topics(timeout=TIMEOUT)
+    except KafkaException as error:
+        raise TopicError(
+            f"Kafka does not answer at {settings.kafka}: start it (`make up`), or set IOT_KAFKA. ({_text(error)})"
+        ) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def create(settings: Settings) -> list[str]:
+    """Create the topics that are not there; returns their names. Idempotent.
+
+    Raises ``TopicError`` when Kafka refuses, or when dailyAggr is there with another number of partitions: a
+    sensor's readings would change their partition, and with it their order.
+    """
+    there = partitions(settings)
+    readings = settings.prefix + READINGS
+    if readings in there and there[readings] != settings.partitions:
+        raise TopicError(
+            f"{readings} has {there[readings]} partitions and IOT_PARTITIONS is {settings.partitions}: a sensor's "
+            f"readings must stay in one partition. Set IOT_PARTITIONS={there[readings]}, or delete the topics first."
+        )
+    wanted = [
+        NewTopic(
+            settings.prefix + topic,
+            num_partitions=settings.partitions if topic == READINGS else 1,
+            replication_factor=-1,  # the broker's default
+            config=configuration,
+        )
+        for topic, configuration in CONFIGURATION.items()
+        if settings.prefix + topic not in there
+    ]
+    created = []
+    for name, future in (client(settings).create_topics(wanted, operation_timeout=TIMEOUT) if wanted else {}).items():
+        try:
+            future.result()
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicError(f"could not create {name}: {_text(error)}") from error
+    return created
+
+
+def delete(settings: Settings) -> list[str]:
+    """Delete those of the topics that are there; returns their names. Idempotent."""
+    there = sorted(existing(settings))
+    for name, future in (client(settings).delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise TopicError(f"could not delete {name}: {_text(error)}") from error
+    return there
+
+
+def configuration(settings: Settings) -> dict[str, dict[str, str]]:
+    """What is configured on each existing topic, where it differs from the broker's defaults."""
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(existing(settings))]
+    found = client(settings).describe_configs(resources) if resources else {}
+    return {
+        resource.name: {
+            entry.name: entry.value for entry in future.result().values() if not entry.is_default and entry.value
+        }
+        for resource, future in found.items()
+    }
+
+
+def describe(settings: Settings, groups: Iterable[str] = ()) -> list[PartitionState]:
+    """State of every partition of the existing topics, with the lag of each group that has committed there."""
+    counts = partitions(settings)
+    every = [
+        TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])
+    ]
+    first = _offsets(settings, every, OffsetSpec.earliest())
+    last = _offsets(settings, every, OffsetSpec.latest())
+    committed = {group: committed_offsets(settings, group) for group in groups}
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "describe", "log_level": 0})
+    try:
+        states = []
+        for tp in every:
+            place = (tp.topic, tp.partition)
+            low, high = first[place], last[place]
+            states.append(
+                PartitionState(
+                    topic=tp.topic,
+                    partition=tp.partition,
+                    first_offset=low,
+                    next_offset=high,
+                    first_timestamp=_timestamp(consumer, tp, low) if high > low else None,
+                    last_timestamp=_timestamp(consumer, tp, high - 1) if high > low else None,
+                    lag={group: high - offsets[place] for group, offsets in committed.items() if place in offsets},
+                )
+            )
+        return states
+    finally:
+        consumer.close()
+
+
+def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """For each partition of a topic, the offset that its next record will get."""
+    every = [TopicPartition(topic, p) for p in range(partitions(settings)[topic])]
+    return {p: offset for (_, p), offset in _offsets(settings, every, OffsetSpec.latest()).items()}
+
+
+def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], int]:
+    """What a group has committed, by topic and partition; empty for a group that does not exist."""
+    (future,) = client(settings).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+    try:
+        found = future.result().topic_partitions
+    except KafkaException:
+        return {}
+    return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
+
+
+def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    found = client(settings).list_offsets({tp: spec for tp in every}, request_timeout=TIMEOUT) if every else {}
+    return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
+
+
+def _timestamp(consumer: Consumer, tp: TopicPartition, offset: int) -> int | None:
+    consumer.assign([TopicPartition(tp.topic, tp.partition, offset)])
+    message = consumer.poll(5)
+    # Behind the last record of a transaction stands its marker, which no consumer sees.
+    return message.timestamp()[1] if message is not None and message.error() is None else None
+
+
+def _text(error: KafkaException) -> str:
+    return str(error.args[0].str())

@@ -1,0 +1,64 @@
+"""What topics, keys and series are called, and which partition a sensor's readings go to."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from topics.catalogue import Catalogue
+
+DEFAULT_SITE = "home"
+
+READINGS = "dailyAggr"
+AGGREGATES = "flinkAggr"
+REJECTED = "lateRej"
+DEAD_LETTERS = "deadLetter"
+TOPICS = (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS)
+
+AGG_DAY = "AggDay"
+AGG_DAY_COUNT = "AggDayCount"
+AGG_DAY_DIFF = "AggDayDiff"
+AGG_DAY_REST = "AggDayRest"
+LATE_REJECTED = "LateRej"
+RAW = "raw"
+DERIVED = (AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST)
+"""Kinds of series that the job emits to flinkAggr."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series: what kind it is, and whose.
+
+    ``kind`` is ``raw``, ``LateRej`` or one of ``DERIVED``.
+    """
+
+    kind: str
+    site: str
+    sensor: str
+
+    def key(self, prefix: str = "") -> str:
+        """Its key in Redis: ``AggDayTH1`` for the default site, ``<site>:AggDayTH1`` for another."""
+        name = self.sensor if self.kind == RAW else self.kind + self.sensor
+        return f"{prefix}{name}" if self.site == DEFAULT_SITE else f"{prefix}{self.site}:{name}"
+
+    def labels(self, unit: str, prefix: str = "") -> dict[str, str]:
+        """Its labels in Redis. Only series with a prefix carry it, so that ``prefix=`` selects the live ones."""
+        labels = {"site": self.site, "sensor": self.sensor, "series": self.kind, "unit": unit}
+        return {**labels, "prefix": prefix} if prefix else labels
+
+
+def sensor_key(site: str, sensor: str) -> str:
+    """Kafka key of a sensor's readings: ``TH1`` for the default site, ``<site>/TH1`` for another."""
+    return sensor if site == DEFAULT_SITE else f"{site}/{sensor}"
+
+
+def partition(key: str, partition_class: str, catalogue: Catalogue, partitions: int) -> int:
+    """Partition of dailyAggr for a sensor key: each class has its share, and there the key's hash decides.
+
+    With fewer partitions than classes some classes share one.
+    """
+    classes = len(catalogue.classes)
+    index = catalogue.classes.index(partition_class)
+    first = index * partitions // classes
+    share = max(1, (index + 1) * partitions // classes - first)
+    return first + zlib.crc32(key.encode()) % share

@@ -1,0 +1,200 @@
+"""What a valid reading is: the one table of cases that job and bridge agree on.
+
+The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can tell a laxity from a proper
+reading, jobs/sql/readings.sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
+verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
+UTF-16, control characters in strings, and of a field given twice the first one. tests/validity.py has every case.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Iterator
+from math import isfinite
+from typing import Any, NamedTuple
+
+import msgspec
+
+SITE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Reading(NamedTuple):
+    """One measurement. ``ts`` is when it was measured: epoch milliseconds, UTC, event time."""
+
+    site: str
+    sensor: str
+    ts: int
+    value: float
+
+
+class Invalid(Exception):
+    """Bytes that hold no valid reading.
+
+    ``reason`` is one of the words that deadLetter carries (``REASONS``), the message says more.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+REASONS = (
+    "not_json",
+    "missing_field",
+    "wrong_type",
+    "not_finite",
+    "negative_ts",
+    "future_ts",
+    "unknown_sensor",
+    "malformed_site",
+)
+
+
+class _Exact(msgspec.Struct):
+    site: str
+    sensor: str
+    ts: int
+    value: float
+
+
+_decode_exact = msgspec.json.Decoder(_Exact).decode
+_QUOTES_OF_EXACT = 12
+_NUMBER_LENGTH = 1000
+"""Longest number that Jackson reads (StreamReadConstraints)."""
+
+
+class Rules(NamedTuple):
+    """What validity depends on besides the bytes: the known sensors, and how far ahead of its sending a reading may be."""
+
+    sensors: Container[str]
+    future_tolerance_ms: int
+
+
+def decode(message: bytes | None, sent: int, rules: Rules) -> list[Reading | Invalid]:
+    """Decode the value of one record of dailyAggr; ``sent`` is the record's timestamp in epoch milliseconds.
+
+    A record holds one reading. (An array of readings, which no producer should send, holds several.)
+    Never raises for what the bytes are: what is wrong comes back as ``Invalid``.
+    """
+    # Twelve quotes are four names and two strings: no field is there twice, and none is unknown.
+    if message is not None and len(message) < _NUMBER_LENGTH and message.count(b'"') == _QUOTES_OF_EXACT:
+        try:
+            exact = _decode_exact(message)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            return [_judge(Reading(exact.site, exact.sensor, exact.ts, exact.value), sent, rules)]
+    try:
+        return [_reading(fields, sent, rules) for fields in _objects(message)]
+    except Invalid as invalid:
+        return [invalid]
+
+
+def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid:
+    site, sensor, ts, value = reading
+    if not SITE.fullmatch(site):
+        return Invalid("malformed_site", f"site {site[:80]!r} does not match {SITE.pattern}")
+    if sensor not in rules.sensors:
+        return Invalid("unknown_sensor", f"sensor {sensor[:80]!r} is not in the catalogue")
+    if not isfinite(value):
+        return Invalid("not_finite", "value is not a finite number")
+    if ts < 0:
+        return Invalid("negative_ts", f"ts {ts} is before 1970")
+    if ts - rules.future_tolerance_ms > sent:
+        return Invalid("future_ts", f"ts {ts} is {ts - sent} ms after it was sent")
+    return reading
+
+
+def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Invalid:
+    if missing := [name for name in Reading._fields if fields.get(name) is None]:
+        return Invalid("missing_field", f"no {', '.join(missing)}")
+    site, sensor = _text(fields["site"]), _text(fields["sensor"])
+    ts, value = _number(fields["ts"]), _number(fields["value"])
+    if site is None or sensor is None or ts is None or value is None:
+        wrong = [n for n, v in zip(Reading._fields, (site, sensor, ts, value), strict=True) if v is None]
+        return Invalid("wrong_type", f"{', '.join(wrong)} of another type")
+    if not isfinite(ts):
+        return Invalid("wrong_type", "ts is not an integer")
+    if ts != int(ts):
+        return Invalid("wrong_type", f"ts {ts} is not a whole number of milliseconds")
+    return _judge(Reading(site, sensor, int(ts), value), sent, rules)
+
+
+class _Number(str):
+    """A JSON number, as it was written."""
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+def _not_a_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_lax = json.JSONDecoder(
+    strict=False,
+    parse_int=_Number,
+    parse_float=_Number,
+    parse_constant=_not_a_constant,
+    object_pairs_hook=_first_wins,
+)
+
+
+def _objects(message: bytes | None) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a record. Raises ``Invalid`` when there is none."""
+    if not message:
+        raise Invalid("not_json", "empty")
+    try:
+        text = message.decode(json.detect_encoding(message), errors="surrogateescape").lstrip(" \t\r\n")
+        found, end = _lax.raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("not_json", f"not JSON: {error}"[:200]) from None
+    if any("\udc80" <= c <= "\udcff" for c in text[:end]) or any(len(n) > _NUMBER_LENGTH for n in _numbers(found)):
+        raise Invalid("not_json", "not JSON: invalid UTF-8, or a number of more than 1000 characters")
+    rows = found if isinstance(found, list) else [found]
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise Invalid("not_json", "not a JSON object")
+    yield from rows
+
+
+def _numbers(value: Any) -> Iterator[_Number]:
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, _Number):
+            yield value
+        elif isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str) else None
+
+
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?", re.ASCII)
+_HEXADECIMAL = re.compile(r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?", re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(NaN|Infinity)")
+_BLANK = "".join(map(chr, range(33)))
+
+
+def _number(value: Any) -> float | None:
+    """A number, or a string that Java's Double.parseDouble reads; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip(_BLANK)
+    if _DECIMAL.fullmatch(text):
+        return float(text.rstrip("fFdD"))
+    if _NOT_FINITE.fullmatch(text):
+        return float("nan")
+    if _HEXADECIMAL.fullmatch(text):
+        try:
+            return float.fromhex(text.rstrip("fFdD"))
+        except OverflowError:
+            return float("inf")
+    return None
