@@ -8,13 +8,14 @@ Addresses serve both sides: clients connect to them and the local stack listens 
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from command_line import UserError
 
 ROOT = Path(__file__).resolve().parent
 
@@ -135,10 +136,17 @@ class Settings(BaseSettings):
         return urlsplit(self.flink).port or 8081
 
 
-@cache
-def load() -> Settings:
-    """Read the settings once per process.
+def load(**given: Any) -> Settings:
+    """Read the settings; what is given and not None (a command's options) goes before the environment.
 
-    Raises ``pydantic.ValidationError`` when one of them is malformed; it names the setting.
+    Raises ``UserError`` that names each malformed setting.
     """
-    return Settings()
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = [f"{_variable(e['loc'])}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        raise UserError("\n".join(wrong)) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"IOT_{str(location[0]).upper()}" if location else "settings"

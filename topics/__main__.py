@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import command_line
 import settings as settings_module
 from topics import admin
-from topics.cli import command_line
 
-app = typer.Typer(help="Create, describe, audit and delete the topics.", no_args_is_help=True)
+app = typer.Typer(help="Create, describe, audit and delete the topics.", no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
 
 Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
@@ -76,4 +76,4 @@ def _utc(timestamp: int | None) -> str:
 
 
 if __name__ == "__main__":
-    command_line(app, "python -m topics")
+    command_line.run(app, "python -m topics")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
+from command_line import UserError
 from settings import Settings
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED, TOPICS
 
@@ -28,7 +29,7 @@ CONFIGURATION = {
 """Configuration of each topic, where it differs from the broker's."""
 
 
-class TopicError(Exception):
+class TopicError(UserError):
     """Kafka refused, or cannot be reached; the message says what to do."""
 
 
@@ -46,7 +47,10 @@ class PartitionState:
 
 
 def client(settings: Settings) -> AdminClient:
-    """A client whose complaints reach the caller as errors, not as log lines."""
+    """A client whose complaints reach the caller as errors, not as log lines.
+
+    Keep it until the futures that it gave are done: with it they end.
+    """
     return AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
 
 
@@ -95,7 +99,8 @@ def create(settings: Settings) -> list[str]:
         if settings.prefix + topic not in there
     ]
     created = []
-    for name, future in (client(settings).create_topics(wanted, operation_timeout=TIMEOUT) if wanted else {}).items():
+    admin = client(settings)
+    for name, future in (admin.create_topics(wanted, operation_timeout=TIMEOUT) if wanted else {}).items():
         try:
             future.result()
             created.append(name)
@@ -108,7 +113,8 @@ def create(settings: Settings) -> list[str]:
 def delete(settings: Settings) -> list[str]:
     """Delete those of the topics that are there; returns their names. Idempotent."""
     there = sorted(existing(settings))
-    for name, future in (client(settings).delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
+    admin = client(settings)
+    for name, future in (admin.delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
         try:
             future.result()
         except KafkaException as error:
@@ -120,7 +126,8 @@ def delete(settings: Settings) -> list[str]:
 def configuration(settings: Settings) -> dict[str, dict[str, str]]:
     """What is configured on each existing topic, where it differs from the broker's defaults."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(existing(settings))]
-    found = client(settings).describe_configs(resources) if resources else {}
+    admin = client(settings)
+    found = admin.describe_configs(resources) if resources else {}
     return {
         resource.name: {
             entry.name: entry.value for entry in future.result().values() if not entry.is_default and entry.value
@@ -168,7 +175,8 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
 
 def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], int]:
     """What a group has committed, by topic and partition; empty for a group that does not exist."""
-    (future,) = client(settings).list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+    admin = client(settings)
+    (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
     try:
         found = future.result().topic_partitions
     except KafkaException:
@@ -177,7 +185,8 @@ def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], i
 
 
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
-    found = client(settings).list_offsets({tp: spec for tp in every}, request_timeout=TIMEOUT) if every else {}
+    admin = client(settings)
+    found = admin.list_offsets({tp: spec for tp in every}, request_timeout=TIMEOUT) if every else {}
     return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
 
 

@@ -9,11 +9,13 @@ from typing import Literal
 
 import msgspec
 
+from command_line import UserError
+
 MAX_PARTS = 8
 """Consumers that one meter can have: the slots of jobs/sql/daily_aggregates.sql."""
 
 
-class CatalogueError(Exception):
+class CatalogueError(UserError):
     """The catalogue cannot be used; the message names the sensor and the field."""
 
 

@@ -11,13 +11,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from command_line import UserError
 from scripts.stack.paths import DEFINITIONS, INSTALLED, java_home
 
 OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
 """Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
 
 
-class InstallError(Exception):
+class InstallError(UserError):
     """A part could not be installed; the message says what to do."""
 
 

@@ -17,6 +17,7 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
+from command_line import UserError
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
@@ -26,7 +27,7 @@ from settings import Settings
 START_SECONDS = 120
 
 
-class StackError(Exception):
+class StackError(UserError):
     """The stack cannot do what was asked; the message says what to do."""
 
 

@@ -1,0 +1,122 @@
+"""python -m producer: simulated sensors that publish to dailyAggr."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+import command_line
+import settings as settings_module
+from command_line import UserError
+from producer import run
+from producer.delivery import Delivery
+from producer.resume import marks
+from producer.simulation import Simulation, site_names, ticks_of
+from topics import catalogue
+from topics.names import READINGS
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(stderr=True)
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM: like Ctrl-C."""
+
+
+@app.command()
+def main(
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
+    ] = None,
+    start: Annotated[
+        str, typer.Option(help="First day of the simulation, YYYY-MM-DD, UTC.")
+    ] = START.date().isoformat(),
+    speed: Annotated[
+        str, typer.Option(help="Ticks of 15 minutes in a second, or max: as fast as the broker takes them.")
+    ] = "1",
+    seed: Annotated[int, typer.Option(help="Names the values: the same seed gives the same readings.")] = 1,
+    sites: Annotated[int, typer.Option(min=1, help="Houses: home, site-0002, site-0003, …")] = 1,
+    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+) -> None:
+    """Simulate houses and publish their readings to dailyAggr.
+
+    Stopped and started again it goes on where the topic ends: no gap, no double. Exits with 1 when a reading was
+    not acknowledged.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    settings = settings_module.load(sensors=sensors)
+    simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
+    topic = settings.prefix + READINGS
+    delivery = Delivery(settings, topic, simulation.identity)
+    before = marks(settings, topic, simulation.identity)
+    if before:
+        last = datetime.fromtimestamp(max(mark.sent for mark in before.values()) / 1000, UTC)
+        console.print(f"going on after {last:%Y-%m-%d %H:%M} UTC, where an earlier run stopped")
+    ticks = None if days is None else ticks_of(days)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulating", total=ticks, counts="")
+
+        def report(progress: run.Progress) -> None:
+            day = simulation.time(progress.tick) // 1000
+            counts = f"{progress.sent:,} sent  {progress.acknowledged:,} acknowledged  {_date(day)}"
+            bar.update(task, completed=progress.tick, counts=counts)
+
+        try:
+            run.run(
+                simulation,
+                delivery,
+                ticks=ticks,
+                ticks_per_second=parse_speed(speed),
+                marks=before,
+                report=report,
+            )
+        except KeyboardInterrupt:
+            delivery.finish()
+    console.print(f"{delivery.sent:,} readings sent, {delivery.acknowledged:,} acknowledged", highlight=False)
+
+
+def parse_start(text: str) -> int:
+    """A date as epoch milliseconds, UTC. Raises ``UserError`` for anything else, and for a date before 1971."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UserError(f"--start {text}: give a date as YYYY-MM-DD") from None
+    if day < datetime(1971, 1, 1, tzinfo=UTC):
+        raise UserError(f"--start {text}: late readings of the days before it would be older than 1970; give a later one")
+    return int(day.timestamp()) * 1000
+
+
+def parse_speed(text: str) -> float | None:
+    """Ticks a second, None for ``max``. Raises ``UserError`` for what is neither."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0
+    if not 0 < speed < float("inf"):
+        raise UserError(f"--speed {text}: give a number above zero, or max")
+    return speed
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m producer")

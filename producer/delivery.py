@@ -1,0 +1,118 @@
+"""Send to Kafka, and know of each reading whether it arrived."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from command_line import UserError
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+HEADER = "sim"
+"""Header of the first reading of each tick in each partition; its value is the simulation's identity.
+
+On every reading it would take a third of the producer's speed.
+"""
+
+POLL_EVERY = 2_000
+"""Readings sent between two looks for acknowledgements."""
+
+
+class DeliveryError(UserError):
+    """At least one reading was not acknowledged."""
+
+
+class Delivery:
+    """An idempotent producer that counts what it sends and what the broker has acknowledged."""
+
+    def __init__(self, settings: Settings, topic: str, identity: str) -> None:
+        """Raises ``DeliveryError`` when the topic is not there or Kafka does not answer."""
+        self.sent = 0
+        self.acknowledged = 0
+        self.failed = 0
+        self._failure = ""
+        self._topic = topic
+        self._headers = [(HEADER, identity.encode())]
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "lz4",
+                "linger.ms": 5,
+                "batch.size": 1_000_000,
+                "queue.buffering.max.messages": 500_000,
+                "error_cb": self._error,
+                "log_level": 0,
+            }
+        )
+        try:
+            # A message for a partition that librdkafka does not know of yet fails, so ask first.
+            metadata = self._producer.list_topics(topic, timeout=30).topics[topic]
+        except KafkaException as error:
+            raise DeliveryError(f"Kafka does not answer at {settings.kafka}: `make up` starts it. ({error})") from error
+        if metadata.error is not None:
+            raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
+        self.partitions = len(metadata.partitions)
+
+    @property
+    def pending(self) -> int:
+        """Readings that are sent and neither acknowledged nor failed yet."""
+        return self.sent - self.acknowledged - self.failed
+
+    def send(self, messages: Iterable[tuple[int, bytes, bytes, int, bool]]) -> None:
+        """Queue messages (partition, key, value, timestamp in epoch ms, with the header?); waits while the queue is full."""
+        produce, poll = self._producer.produce, self._producer.poll
+        topic, headers, delivered = self._topic, self._headers, self._delivered
+        sent = 0
+        for partition, key, value, timestamp, marked in messages:
+            while True:
+                try:
+                    if marked:
+                        produce(topic, value, key, partition, delivered, None, timestamp, headers)
+                    else:
+                        produce(topic, value, key, partition, delivered, None, timestamp)
+                except BufferError:
+                    poll(0.05)
+                else:
+                    break
+            sent += 1
+            if sent % POLL_EVERY == 0:
+                poll(0)
+        self.sent += sent
+        poll(0)
+
+    def poll(self, seconds: float = 0.0) -> None:
+        """Serve acknowledgements for up to ``seconds``."""
+        self._producer.poll(seconds)
+
+    def check(self) -> None:
+        """Raise ``DeliveryError`` when a reading has failed."""
+        if self.failed:
+            raise DeliveryError(
+                f"{self.failed:,} readings were not acknowledged ({self._failure}). "
+                "Start the producer again: it goes on where the topic ends."
+            )
+
+    def finish(self) -> None:
+        """Wait for every acknowledgement. Raises ``DeliveryError`` when one does not come."""
+        while self._producer.flush(0.5):
+            pass
+        self.check()
+        if self.acknowledged != self.sent:
+            raise DeliveryError(f"{self.pending:,} readings were neither acknowledged nor refused")
+
+    def _delivered(self, error: KafkaError | None, _message: Any) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self.failed += 1
+            self._failure = error.str()
+
+    def _error(self, error: KafkaError) -> None:
+        log.warning("Kafka: %s. Readings wait here until it is back (5 minutes at most).", error.str())

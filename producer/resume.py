@@ -1,0 +1,100 @@
+"""Find out how far an earlier run of the same simulation came, from the ends of the topic's partitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from command_line import UserError
+from producer.delivery import HEADER
+from settings import Settings
+
+TIMEOUT = 30
+
+
+class ResumeError(UserError):
+    """The topic holds the readings of another simulation, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far a simulation came in one partition: its last tick there, and which readings of that tick arrived.
+
+    ``sent`` is the tick's instant, epoch ms; ``seen`` holds keys and values.
+    """
+
+    sent: int
+    seen: frozenset[tuple[bytes, bytes]]
+
+
+def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
+    """The last reading of the simulation in each partition that has one.
+
+    Raises ``ResumeError`` when the newest simulated reading of a partition is another simulation's: two simulations
+    in one topic would give the same readings two values.
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": "resume",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
+        found = {}
+        for partition in partitions:
+            tick = _last_tick(consumer, topic, partition)
+            if not tick:
+                continue
+            if (other := _identity(tick[0])) != identity:
+                seed, _, rest = (other or "").partition("@")
+                start, _, sites = rest.partition("*")
+                raise ResumeError(
+                    f"{topic} holds the readings of another simulation (seed {seed}, start {start} ms, {sites} sites). "
+                    "Go on with that one, or empty the system with `make reset`, or set IOT_PREFIX for topics apart."
+                )
+            sent = tick[0].timestamp()[1]
+            seen = frozenset((m.key() or b"", m.value() or b"") for m in tick if m.timestamp()[1] == sent)
+            found[partition] = Mark(sent, seen)
+        return found
+    finally:
+        consumer.close()
+
+
+def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
+    """The last record with a simulation's header, and all that stand behind it; empty when there is none."""
+    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
+    span, behind = 100, list[Message]()
+    while end > low:
+        begin = max(low, end - span)
+        stretch = _between(consumer, TopicPartition(topic, partition, begin), end) + behind
+        for index in range(len(stretch) - 1, -1, -1):
+            if _identity(stretch[index]) is not None:
+                return stretch[index:]
+        end, span, behind = begin, span * 4, stretch
+    return []
+
+
+def _between(consumer: Consumer, begin: TopicPartition, end: int) -> list[Message]:
+    consumer.assign([begin])
+    messages = list[Message]()
+    while True:
+        message = consumer.poll(TIMEOUT)
+        if message is None:
+            raise ResumeError(f"Kafka stopped answering while {begin.topic} was read: is it up (`make status`)?")
+        if message.error() is not None or message.offset() >= end:  # the end of the partition, or of the stretch
+            return messages
+        messages.append(message)
+        if message.offset() == end - 1:
+            return messages
+
+
+def _identity(message: Message) -> str | None:
+    for name, value in message.headers() or ():
+        if name == HEADER and isinstance(value, bytes):
+            return value.decode(errors="replace")
+    return None
