@@ -1,6 +1,6 @@
 """The Flink job: daily aggregates of the readings, with corrections, and the readings that came too late.
 
-    flink run --python jobs/daily_aggregates.py --jarfile flink-sql-connector-kafka.jar
+    flink run --python jobs/daily_aggregates.py --jarfile flink-sql-connector-kafka.jar [OPTIONS]
 
 Every record is processed inside Flink's JVM; this file only declares the job. The SQL stands in jobs/sql/.
 """
@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 # `flink run` starts this file from a directory of its own making.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pyflink.table import EnvironmentSettings, TableEnvironment
+import typer
 
+import command_line
 import settings as settings_module
 from jobs.statements import DEFINITIONS, RESULTS, milliseconds, parameters, statements
 from settings import Settings
 from topics import catalogue
 
 NAME = "daily-aggregates"
+
+app = typer.Typer(pretty_exceptions_enable=False)
 
 
 def configuration(settings: Settings) -> dict[str, str]:
@@ -43,8 +47,50 @@ def configuration(settings: Settings) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    settings = settings_module.load()
+def _default(setting: str) -> str:
+    return f"IOT_{setting.upper()}, {Settings.model_fields[setting].default}"
+
+
+@app.command()
+def main(
+    brokers: Annotated[str | None, typer.Option(help="Kafka, host:port.", show_default=_default("kafka"))] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Consumer group that shows the progress.", show_default=_default("job_group"))
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Instances of each operator.", show_default=_default("parallelism"))
+    ] = None,
+    allowed_lateness: Annotated[
+        str | None, typer.Option(help="L, seconds or ISO 8601.", show_default=_default("allowed_lateness"))
+    ] = None,
+    catch_up: Annotated[
+        str | None, typer.Option(help="C, seconds or ISO 8601.", show_default=_default("catch_up"))
+    ] = None,
+    watermark_delay: Annotated[
+        str | None, typer.Option(help="B, seconds or ISO 8601.", show_default=_default("watermark_delay"))
+    ] = None,
+    watermark_idleness: Annotated[
+        str | None, typer.Option(help="Wall time, seconds or ISO 8601.", show_default=_default("watermark_idleness"))
+    ] = None,
+    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
+) -> None:
+    """Aggregate dailyAggr by day; every other setting comes from the environment (README, Settings)."""
+    settings = settings_module.load(
+        kafka=brokers,
+        prefix=prefix,
+        job_group=group,
+        parallelism=parallelism,
+        allowed_lateness=allowed_lateness,
+        catch_up=catch_up,
+        watermark_delay=watermark_delay,
+        watermark_idleness=watermark_idleness,
+        sensors=sensors,
+    )
+    # PyFlink takes a second to import: --help and a mistake need not wait for it.
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     for option, value in configuration(settings).items():
         environment.get_config().set(option, value)
@@ -54,11 +100,11 @@ def main() -> None:
     results = environment.create_statement_set()
     for statement in statements(RESULTS, values):
         results.add_insert_sql(statement)
-    if "--explain" in sys.argv:
+    if explain:
         print(results.explain())
-        return
-    results.execute()
+    else:
+        results.execute()
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(app, "flink run --python jobs/daily_aggregates.py")

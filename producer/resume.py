@@ -40,6 +40,7 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             "group.id": "resume",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
             "log_level": 0,
         }
     )

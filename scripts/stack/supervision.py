@@ -56,13 +56,14 @@ class Stack:
             said("starting Kafka, Redis and Flink")
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
-            subprocess.run(supervisor_environment_free(supervisord), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(_without_warnings(supervisord), check=True, stdout=subprocess.DEVNULL)
+            self._wait("supervisor", self._answers)
         for process in processes(self.settings):
             if process.autostart:
                 self.start(process.name)
         for process in processes(self.settings):
             if process.autostart:
-                self._wait_until_ready(process)
+                self._wait(process.name, process.ready)
 
     def down(self) -> None:
         """Stop every process and the supervisor; none is left when this returns. Idempotent."""
@@ -140,14 +141,20 @@ class Stack:
         if done.returncode:
             raise StackError(f"Kafka could not format {self.paths.data / 'kafka'}:\n{done.stdout}{done.stderr}")
 
-    def _wait_until_ready(self, process: Process) -> None:
+    def _answers(self) -> bool:
+        try:
+            return bool(self._rpc().getState())
+        except (StackError, OSError, Fault):
+            return False
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not process.ready():
+        while not ready():
             if time.monotonic() > deadline:
-                raise StackError(f"{process.name} is not ready after {START_SECONDS} s: see {self.log(process.name)}")
+                raise StackError(f"{name} is not ready after {START_SECONDS} s: see {self.log(name)}")
             time.sleep(0.1)
 
 
-def supervisor_environment_free(command: list[str]) -> list[str]:
-    """Wrap ``command`` so that warnings of old packages do not reach the user's terminal."""
+def _without_warnings(command: list[str]) -> list[str]:
+    """Supervisor imports a package that warns of its own end; users need not read that."""
     return [command[0], "-W", "ignore", *command[1:]]

@@ -1,0 +1,73 @@
+"""python -m jobs: the Flink job on its cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import command_line
+import settings as settings_module
+from jobs import cluster
+from jobs.tools import local_tools
+
+app = typer.Typer(
+    help="Submit, list and stop the Flink job.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command()
+def submit(
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Path of a savepoint or checkpoint, or latest.", show_default="the beginning of dailyAggr"
+        ),
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Instances of each operator.", show_default="IOT_PARALLELISM, 2")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
+) -> None:
+    """Submit the job and leave it running."""
+    settings = settings_module.load(parallelism=parallelism, prefix=prefix)
+    savepoint = cluster.newest_state(settings) if start_from == "latest" else start_from
+    with console.status("submitting"):
+        job = cluster.submit(settings, local_tools(settings), savepoint=savepoint)
+    console.print(f"job {job} runs from {savepoint or 'the beginning of dailyAggr'}")
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the jobs that run, with their newest checkpoint (age in seconds, size in KiB)."""
+    settings = settings_module.load()
+    now = datetime.now(UTC)
+    for job in cluster.jobs(settings):
+        checkpoint = cluster.last_checkpoint(settings, job.id)
+        taken = "no checkpoint yet"
+        if checkpoint:
+            age = now - datetime.fromtimestamp(checkpoint["latest_ack_timestamp"] / 1000, UTC)
+            size = checkpoint["state_size"] / 1024
+            taken = f"checkpoint {checkpoint['id']}, {age.total_seconds():.0f} s old, {size:,.0f} KiB"
+        started = datetime.fromtimestamp(job.started / 1000, UTC)
+        console.print(f"{job.id}  {job.name:<24}  {job.state:<10}  since {started:%Y-%m-%d %H:%M:%S} UTC  {taken}")
+
+
+@app.command()
+def stop(
+    job: Annotated[str | None, typer.Argument(help="Its id.", show_default="the job of this prefix")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
+) -> None:
+    """Stop a job with a savepoint, from which `submit --from` goes on."""
+    settings = settings_module.load(prefix=prefix)
+    job = job or cluster.find(settings).id
+    with console.status("taking a savepoint"):
+        savepoint = cluster.stop(settings, job)
+    console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m jobs")

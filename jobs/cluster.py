@@ -1,0 +1,190 @@
+"""The Flink cluster: submit the job, list what runs, stop it with a savepoint."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from command_line import UserError
+from jobs.daily_aggregates import NAME
+from settings import ROOT, Settings
+
+TIMEOUT = 10
+STOP_SECONDS = 120
+SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
+
+
+class ClusterError(UserError):
+    """The cluster cannot be reached, or refuses; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job on the cluster. ``state`` is Flink's word (RUNNING, RESTARTING, …), ``started`` epoch ms."""
+
+    id: str
+    name: str
+    state: str
+    started: int
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the Flink client is: its ``flink`` script, the Kafka connector, and the environment that they need."""
+
+    flink: Path
+    connector: Path
+    environment: Mapping[str, str]
+
+
+def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) -> str:
+    """Submit the job by ``flink run``; returns its id.
+
+    ``savepoint``: path of a savepoint or checkpoint to start from, or None to read dailyAggr from its beginning.
+    Raises ``ClusterError`` when one of the same name runs already, or Flink refuses.
+    """
+    name = settings.prefix + NAME
+    if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
+        raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
+    rest = urlsplit(settings.flink)
+    options = {
+        "rest.address": rest.hostname,
+        "rest.port": rest.port or 8081,
+        "execution.checkpointing.dir": f"{settings.checkpoint_uri}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{settings.checkpoint_uri}/savepoints",
+    }
+    command = [str(tools.flink), "run", "--target", "remote", "--detached"]
+    command += [f"-D{option}={value}" for option, value in options.items()]
+    command += ["--fromSavepoint", savepoint] if savepoint else []
+    command += ["--jarfile", str(tools.connector), "--pyClientExecutable", sys.executable, "--python", str(SCRIPT)]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **tools.environment, **settings.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    found = re.search(r"submitted with JobID ([0-9a-f]{32})", done.stdout)
+    if done.returncode or not found:
+        raise ClusterError(f"Flink did not take the job:\n{_cause(done.stdout)}")
+    return found[1]
+
+
+def jobs(settings: Settings) -> list[Job]:
+    """The jobs that have not ended. Raises ``ClusterError`` when the cluster does not answer."""
+    return [
+        Job(id=job["jid"], name=job["name"], state=job["state"], started=job["start-time"])
+        for job in _get(settings, "/jobs/overview")["jobs"]
+        if job["state"] not in ("FINISHED", "CANCELED", "FAILED")
+    ]
+
+
+def find(settings: Settings) -> Job:
+    """The job of these settings. Raises ``ClusterError`` when it does not run."""
+    name = settings.prefix + NAME
+    for job in jobs(settings):
+        if job.name == name:
+            return job
+    raise ClusterError(f"{name} does not run: `python -m jobs submit` starts it")
+
+
+def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
+    """Flink's account of the newest completed checkpoint of a job, None when there is none."""
+    found = _get(settings, f"/jobs/{job}/checkpoints")["latest"]["completed"]
+    return dict(found) if found else None
+
+
+def stop(settings: Settings, job: str) -> str:
+    """Stop a job with a savepoint; returns the savepoint's path. Raises ``ClusterError`` when that fails."""
+    directory = f"{settings.checkpoint_uri}/savepoints"
+    request = _post(settings, f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})["request-id"]
+
+    @retry(
+        retry=retry_if_result(lambda status: status["status"]["id"] != "COMPLETED"),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(STOP_SECONDS),
+        retry_error_callback=lambda _: None,
+    )
+    def outcome() -> dict[str, Any]:
+        return _get(settings, f"/jobs/{job}/savepoints/{request}")
+
+    status = outcome()
+    if status is None:
+        raise ClusterError(f"job {job} took no savepoint in {STOP_SECONDS} s and goes on: see the JobManager's log")
+    if "failure-cause" in status["operation"]:
+        cause = status["operation"]["failure-cause"]["stack-trace"].splitlines()[0]
+        raise ClusterError(f"job {job} could not be stopped: {cause}")
+    _wait_until_ended(settings, job)
+    return str(status["operation"]["location"])
+
+
+def cancel(settings: Settings, job: str) -> None:
+    """End a job without a savepoint; its checkpoints are kept."""
+    requests.patch(f"{settings.flink}/jobs/{job}", params={"mode": "cancel"}, timeout=TIMEOUT).raise_for_status()
+    _wait_until_ended(settings, job)
+
+
+def newest_state(settings: Settings) -> str:
+    """Path of the newest completed checkpoint or savepoint below the configured directory, whatever job made it.
+
+    Raises ``ClusterError`` when there is none, or when the directory is not on this machine.
+    """
+    uri = urlsplit(settings.checkpoint_uri)
+    if uri.scheme not in ("", "file"):
+        raise ClusterError(f"{settings.checkpoint_uri} is not on this machine: name the checkpoint's path")
+    states = list(Path(unquote(uri.path)).glob("checkpoints/*/chk-*/_metadata"))
+    states += Path(unquote(uri.path)).glob("savepoints/*/_metadata")
+    if not states:
+        raise ClusterError(f"there is neither a checkpoint nor a savepoint in {settings.checkpoint_uri}")
+    return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri()
+
+
+def _wait_until_ended(settings: Settings, job: str) -> None:
+    @retry(
+        retry=retry_if_result(lambda state: state not in ("FINISHED", "CANCELED", "FAILED")),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(STOP_SECONDS),
+    )
+    def state() -> str:
+        return str(_get(settings, f"/jobs/{job}/status")["status"])
+
+    state()
+
+
+def _get(settings: Settings, path: str) -> Any:
+    return _call(settings, "GET", path)
+
+
+def _post(settings: Settings, path: str, body: dict[str, Any]) -> Any:
+    return _call(settings, "POST", path, json=body)
+
+
+def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
+    try:
+        answer = requests.request(method, settings.flink + path, timeout=TIMEOUT, **arguments)
+    except requests.RequestException as error:
+        raise ClusterError(
+            f"Flink does not answer at {settings.flink}: start it (`make up`), or set IOT_FLINK"
+        ) from error
+    if answer.status_code == requests.codes.not_found:
+        raise ClusterError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
+    if not answer.ok:
+        raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
+    return answer.json()
+
+
+def _cause(output: str) -> str:
+    """The lines of a failed `flink run` that say why."""
+    said = [line for line in output.splitlines() if not line.lstrip().startswith(("at ", "...")) and line.strip()]
+    causes = [line for line in said if line.startswith(("Caused by", "error:")) or "Error" in line]
+    return "\n".join(causes[-3:] or said[-5:])
