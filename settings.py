@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from command_line import UserError
 
 ROOT = Path(__file__).resolve().parent
+
+
+def _seconds(value: Any) -> Any:
+    """An environment variable is text, of which only ISO 8601 would pass."""
+    return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdecimal() else value
 
 
 def _positive(duration: timedelta) -> timedelta:
@@ -30,7 +35,7 @@ def _absolute(path: Path) -> Path:
     return path if path.is_absolute() else ROOT / path
 
 
-Duration = Annotated[timedelta, AfterValidator(_positive)]
+Duration = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -71,7 +76,7 @@ class Settings(BaseSettings):
         timedelta(hours=1), description="a reading measured later than this after it was sent is invalid"
     )
     watermark_idleness: Duration = Field(
-        timedelta(seconds=1), description="wall time after which a silent partition stops holding windows open"
+        timedelta(seconds=30), description="wall time after which a partition without heartbeats stops holding windows open"
     )
     watermark_drift: Duration = Field(
         timedelta(days=2), description="event time by which a partition may run ahead of the slowest one"

@@ -1,0 +1,1 @@
+"""The ingest bridge: from the topics into RedisTimeSeries."""

@@ -65,7 +65,7 @@ class Delivery:
         """Readings that are sent and neither acknowledged nor failed yet."""
         return self.sent - self.acknowledged - self.failed
 
-    def send(self, messages: Iterable[tuple[int, bytes, bytes, int, bool]]) -> None:
+    def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
         """Queue messages (partition, key, value, timestamp in epoch ms, with the header?); waits while the queue is full."""
         produce, poll = self._producer.produce, self._producer.poll
         topic, headers, delivered = self._topic, self._headers, self._delivered

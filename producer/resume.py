@@ -25,7 +25,7 @@ class Mark:
     """
 
     sent: int
-    seen: frozenset[tuple[bytes, bytes]]
+    seen: frozenset[tuple[bytes | None, bytes | None]]
 
 
 def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
@@ -59,7 +59,7 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
                     "Go on with that one, or empty the system with `make reset`, or set IOT_PREFIX for topics apart."
                 )
             sent = tick[0].timestamp()[1]
-            seen = frozenset((m.key() or b"", m.value() or b"") for m in tick if m.timestamp()[1] == sent)
+            seen = frozenset((m.key(), m.value()) for m in tick if m.timestamp()[1] == sent)
             found[partition] = Mark(sent, seen)
         return found
     finally:

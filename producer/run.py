@@ -11,21 +11,22 @@ import numpy as np
 
 from producer.delivery import Delivery
 from producer.resume import Mark
-from producer.simulation import DECIMALS, TICK_MS, Readings, Simulation
+from producer.simulation import DECIMALS, TICK_MS, Simulation
 from topics.names import partition, sensor_key
+from topics.reading import heartbeat
 
 CHUNK = 20_000
 """Readings that are computed at once, about; never less than a tick."""
 
 
 class Message(NamedTuple):
-    """One record of dailyAggr; ``timestamp`` is when it is sent, epoch ms.
+    """One record of dailyAggr; ``timestamp`` is when it is sent, epoch ms; a heartbeat has no key.
 
     ``marked``: it is the first one of its tick in its partition, and carries the simulation's header.
     """
 
     partition: int
-    key: bytes
+    key: bytes | None
     value: bytes
     timestamp: int
     marked: bool
@@ -48,27 +49,36 @@ class Encoder:
         self._partitions = np.array(
             [partition(key, sensor.partition_class, catalogue, self.partitions) for _, sensor, key in keys], dtype=np.int64
         )
-        self.used: frozenset[int] = frozenset(self._partitions.tolist())
-        """Partitions that get readings."""
 
-    def messages(self, readings: Readings) -> Iterator[Message]:
-        """One message a reading, in the same order. ``readings`` must be whole ticks.
+    def messages(self, first: int, end: int) -> Iterator[Message]:
+        """What is sent at the ticks from ``first`` up to, not including, ``end``, in order.
 
+        That is one message a reading, and at the end of each tick a heartbeat for each partition that got none.
         They come as plain tuples: at 250,000 a second, naming them would cost a tenth of the time.
         """
+        readings = self.simulation.readings(first, end)
         series = readings.site * len(self.simulation.catalogue) + readings.sensor
         partitions = self._partitions[series]
         # Few values differ, and formatting is the dearest step.
         unique, inverse = np.unique(readings.tenths, return_inverse=True)
         values = np.array([f',"value":{number / DECIMALS:.1f}}}'.encode() for number in unique.tolist()], dtype=object)
+        place = (readings.tick - first) * self.partitions + partitions
+        spoken, begins = np.unique(place, return_index=True)
         marked = np.zeros(len(series), dtype=bool)
-        marked[np.unique(readings.tick * self.partitions + partitions, return_index=True)[1]] = True
+        marked[begins] = True
+        silent = np.setdiff1d(np.arange((end - first) * self.partitions), spoken)
+        silent_tick, silent_partition = np.divmod(silent, self.partitions)
+        # Stable: within a tick the heartbeats come behind the readings.
+        order = np.argsort(np.concatenate([readings.tick - first, silent_tick]), kind="stable")
+        now = self.simulation.start + (np.concatenate([readings.tick, silent_tick + first])) * TICK_MS
+        bodies = self._heads[series] + readings.ts.astype("S20").astype(object) + values[inverse]
+        beats = np.array([heartbeat(ts) for ts in now[len(series) :].tolist()], dtype=object)
         return zip(  # type: ignore[return-value]
-            partitions.tolist(),
-            self._keys[series].tolist(),
-            (self._heads[series] + readings.ts.astype("S20").astype(object) + values[inverse]).tolist(),
-            (self.simulation.start + readings.tick * TICK_MS).tolist(),
-            marked.tolist(),
+            np.concatenate([partitions, silent_partition])[order].tolist(),
+            np.concatenate([self._keys[series], np.full(len(silent), None)])[order].tolist(),
+            np.concatenate([bodies, beats])[order].tolist(),
+            now[order].tolist(),
+            np.concatenate([marked, np.ones(len(silent), dtype=bool)])[order].tolist(),
             strict=True,
         )
 
@@ -94,9 +104,9 @@ def remaining(messages: Iterator[Message], marks: dict[int, Mark]) -> Iterator[M
             yield message
 
 
-def first_tick(simulation: Simulation, encoder: Encoder, marks: dict[int, Mark]) -> int:
+def first_tick(simulation: Simulation, partitions: int, marks: dict[int, Mark]) -> int:
     """The tick from which messages must be computed again; 0 when a partition has none yet."""
-    if encoder.used - marks.keys():
+    if len(marks) < partitions:
         return 0
     return (min(mark.sent for mark in marks.values()) - simulation.start) // TICK_MS
 
@@ -116,7 +126,7 @@ def run(
     ``ticks_per_second`` None is as fast as the broker takes it. Raises ``DeliveryError`` when a reading is refused.
     """
     encoder = Encoder(simulation, delivery.partitions)
-    tick = first_tick(simulation, encoder, marks)
+    tick = first_tick(simulation, delivery.partitions, marks)
     resumed = (max(mark.sent for mark in marks.values()) - simulation.start) // TICK_MS if marks else 0
     chunk = 1 if ticks_per_second else max(1, CHUNK // (len(simulation.sites) * len(simulation.catalogue)))
     began = clock()
@@ -128,7 +138,7 @@ def run(
             due = began + (tick - resumed) / ticks_per_second
             while (wait := due - clock()) > 0:
                 delivery.poll(min(wait, 0.1))
-        messages = encoder.messages(simulation.readings(tick, end))
+        messages = encoder.messages(tick, end)
         delivery.send(remaining(messages, marks) if tick <= resumed else messages)
         delivery.check()
         tick = end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from topics.catalogue import Catalogue
 
@@ -25,8 +25,7 @@ DERIVED = (AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST)
 """Kinds of series that the job emits to flinkAggr."""
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """One time series: what kind it is, and whose.
 
     ``kind`` is ``raw``, ``LateRej`` or one of ``DERIVED``.

@@ -4,6 +4,10 @@ The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can
 reading, jobs/sql/readings.sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
 verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
 UTF-16, control characters in strings, and of a field given twice the first one. tests/validity.py has every case.
+
+Besides readings, dailyAggr carries heartbeats, ``{"heartbeat": 1577836800000}``: the producer's word that time has come
+this far in a partition whose sensors are silent. Without them a window would have to wait until the silence has lasted
+for some wall time, and whatever that is, it is too short for a partition that was merely slow to be read.
 """
 
 from __future__ import annotations
@@ -74,7 +78,8 @@ class Rules(NamedTuple):
 def decode(message: bytes | None, sent: int, rules: Rules) -> list[Reading | Invalid]:
     """Decode the value of one record of dailyAggr; ``sent`` is the record's timestamp in epoch milliseconds.
 
-    A record holds one reading. (An array of readings, which no producer should send, holds several.)
+    A record holds one reading, or none when it is a heartbeat. (An array of readings, which no producer should send,
+    holds several.)
     Never raises for what the bytes are: what is wrong comes back as ``Invalid``.
     """
     # Twelve quotes are four names and two strings: no field is there twice, and none is unknown.
@@ -86,7 +91,7 @@ def decode(message: bytes | None, sent: int, rules: Rules) -> list[Reading | Inv
         else:
             return [_judge(Reading(exact.site, exact.sensor, exact.ts, exact.value), sent, rules)]
     try:
-        return [_reading(fields, sent, rules) for fields in _objects(message)]
+        return [_reading(fields, sent, rules) for fields in _objects(message) if not _is_heartbeat(fields, sent, rules)]
     except Invalid as invalid:
         return [invalid]
 
@@ -104,6 +109,18 @@ def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid:
     if ts - rules.future_tolerance_ms > sent:
         return Invalid("future_ts", f"ts {ts} is {ts - sent} ms after it was sent")
     return reading
+
+
+def heartbeat(ts: int) -> bytes:
+    """The value of a heartbeat; ``ts`` is in epoch milliseconds."""
+    return b'{"heartbeat":%d}' % ts
+
+
+def _is_heartbeat(fields: dict[str, Any], sent: int, rules: Rules) -> bool:
+    ts = _number(fields.get("heartbeat"))
+    if ts is None or not isfinite(ts) or ts != int(ts) or any(fields.get(name) is not None for name in Reading._fields):
+        return False
+    return 0 <= ts <= sent + rules.future_tolerance_ms
 
 
 def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Invalid:

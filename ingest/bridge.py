@@ -1,0 +1,220 @@
+"""Carry batches from Kafka to RedisTimeSeries: read, write, make durable, and only then commit."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import redis
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
+
+from command_line import UserError
+from ingest.dead_letters import DeadLetter, DeadLetters
+from ingest.records import Point, Records
+from ingest.settle import Place, Settling
+from ingest.store import Store, StoreError
+from settings import Settings
+from topics.catalogue import Catalogue
+from topics.names import AGGREGATES, READINGS, REJECTED
+from topics.reading import Invalid
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05
+REPORT_SECONDS = 10
+MAX_BACKOFF_SECONDS = 5
+
+
+class Stopping(Exception):
+    """The bridge was asked to stop while it waited for Redis or Kafka; nothing was committed."""
+
+
+@dataclass
+class Counts:
+    """What the bridge has done since it started."""
+
+    records: int = 0
+    points: int = 0
+    withdrawn: int = 0
+    dead_letters: int = 0
+
+
+@dataclass
+class _Batch:
+    """What is to be done for the records of one poll."""
+
+    points: list[Point] = field(default_factory=list)
+    derived: dict[Place, Point] = field(default_factory=dict)
+    letters: list[DeadLetter] = field(default_factory=list)
+    next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    records: int = 0
+
+
+class Bridge:
+    """One consumer of the group; start as many as there are partitions to share."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts = Counts()
+        self._settings = settings
+        self._clock = clock
+        self._stop = threading.Event()
+        self._store = Store(settings, catalogue)
+        self._settling = Settling(settings.settle.total_seconds())
+        self._dead_letters = DeadLetters(settings)
+        milliseconds = 1000
+        self._records = Records(
+            catalogue,
+            future_tolerance_ms=int(settings.future_tolerance.total_seconds() * milliseconds),
+            window_ms=int(settings.window.total_seconds() * milliseconds),
+            sliding_window_ms=int(settings.sliding_window.total_seconds() * milliseconds),
+        )
+        self._readings, self._aggregates, self._rejected = (
+            settings.prefix + topic for topic in (READINGS, AGGREGATES, REJECTED)
+        )
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "group.id": settings.prefix + settings.ingest_group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                # While Redis is away nothing is polled; only after that long is the work given to another bridge.
+                "max.poll.interval.ms": 600_000,
+                "session.timeout.ms": 10_000,
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 32_768,
+                "topic.metadata.refresh.interval.ms": 10_000,
+                "error_cb": self._kafka_error,
+                "log_level": 0,
+            }
+        )
+
+    def stop(self) -> None:
+        """Finish the batch that is under way, commit it, and return from ``run``. May be called from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Carry until ``stop``. Waits for Kafka and Redis for as long as they are away.
+
+        Raises ``UserError`` when Kafka refuses for good; what was not committed is read again at the next start.
+        """
+        self._patiently("Redis", self._store.ping)
+        self._consumer.subscribe(
+            [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
+        )
+        reported = self._clock()
+        try:
+            while not self._stop.is_set():
+                self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
+                if self._clock() - reported > REPORT_SECONDS:
+                    reported = self._clock()
+                    self._report()
+        except Stopping:
+            pass
+        except KafkaException as error:
+            raise UserError(f"Kafka refuses to go on: {error.args[0].str()}. What was not stored is read again.") from error
+        finally:
+            self._report()
+            self._consumer.close()
+            self._store.close()
+
+    def _carry(self, messages: Iterable[Message]) -> None:
+        batch = _Batch()
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._kafka_error(error)
+            else:
+                self._sort(message, batch)
+        due = self._settling.due(self._clock())
+        if not batch.next_offsets and not due:
+            return
+        points = batch.points + list(batch.derived.values())
+
+        def write() -> None:
+            self._store.write(points)
+            self._store.delete(due)
+            self._store.wait_durable()
+
+        self._patiently("Redis", write)
+        self._settling.replaced((point.series, point.ts) for point in due)
+        self._commit(batch)
+        self.counts.records += batch.records
+        self.counts.points += len(points)
+        self.counts.withdrawn += len(due)
+        self.counts.dead_letters += len(batch.letters)
+
+    def _sort(self, message: Message, batch: _Batch) -> None:
+        topic = message.topic()
+        batch.records += 1
+        batch.next_offsets[topic, message.partition()] = message.offset() + 1
+        if topic == self._readings:
+            for item in self._records.reading(message.value(), message.timestamp()[1]):
+                if isinstance(item, Invalid):
+                    batch.letters.append(DeadLetter(message, item))
+                else:
+                    batch.points.append(item)
+            return
+        if topic == self._aggregates:
+            point = self._records.aggregate(message.key(), message.value())
+        else:
+            point = self._records.rejected(message.value())
+        if isinstance(point, Invalid):
+            batch.letters.append(DeadLetter(message, point))
+            return
+        place = (point.series, point.ts)
+        if point.value is None:
+            batch.derived.pop(place, None)
+            self._settling.hold(place, (topic, message.partition()), message.offset(), self._clock())
+        else:
+            batch.derived[place] = point
+            self._settling.replaced([place])
+
+    def _commit(self, batch: _Batch) -> None:
+        offsets = []
+        for (topic, partition), offset in batch.next_offsets.items():
+            waiting = self._settling.first_offset((topic, partition))
+            offsets.append(TopicPartition(topic, partition, offset if waiting is None else min(offset, waiting)))
+        if batch.letters:
+            self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters, self._consumer, offsets))
+        elif offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            except KafkaException as error:
+                # What is stored is stored: the next commit covers it, and writing it again changes nothing.
+                log.warning("could not commit (%s); going on", error.args[0].str())
+
+    def _patiently(self, what: str, act: Callable[[], None]) -> None:
+        """Do it; while Redis or Kafka is away, say so, wait longer and longer, and try again."""
+
+        def waiting(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            log.warning("%s: %s; trying again in %.1f s", what, error, state.upcoming_sleep)
+
+        def sleep(seconds: float) -> None:
+            if self._stop.wait(seconds):
+                raise Stopping
+
+        Retrying(
+            retry=retry_if_exception_type((redis.RedisError, StoreError, KafkaException)),
+            wait=wait_exponential(multiplier=0.1, max=MAX_BACKOFF_SECONDS),
+            before_sleep=waiting,
+            sleep=sleep,
+        )(act)
+
+    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._settling.forget((tp.topic, tp.partition) for tp in partitions)
+
+    def _kafka_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            log.warning("a topic is missing: `python -m topics create` makes it; waiting")
+        else:
+            log.warning("Kafka: %s; waiting", error.str())
+
+    def _report(self) -> None:
+        c = self.counts
+        log.info(
+            "%d records read, %d points stored, %d withdrawn, %d dead letters", c.records, c.points, c.withdrawn, c.dead_letters
+        )

@@ -1,0 +1,91 @@
+"""What the bridge does with one Kafka record: a point to write, a point to withdraw, or a dead letter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import NamedTuple
+
+import msgspec
+
+from topics.catalogue import Catalogue
+from topics.names import DERIVED, LATE_REJECTED, RAW, Series
+from topics.reading import SITE, Invalid, Rules, decode
+
+
+class Point(NamedTuple):
+    """A value of a series at ``ts`` (epoch ms); ``value`` None withdraws the point that is there."""
+
+    series: Series
+    ts: int
+    value: float | None
+
+
+class _AggregateKey(msgspec.Struct, frozen=True):
+    series: str
+    site: str
+    sensor: str
+    window_start: str
+
+
+class _Aggregate(_AggregateKey, frozen=True):
+    window_end: str
+    value: float
+    count: int
+
+
+class _Rejected(msgspec.Struct, frozen=True):
+    site: str
+    sensor: str
+    ts: int
+    value: float
+
+
+_decode_key = msgspec.json.Decoder(_AggregateKey).decode
+_decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
+_decode_rejected = msgspec.json.Decoder(_Rejected).decode
+
+
+class Records:
+    """Decodes the records of the three topics. Nothing here raises for what the bytes are: that is an ``Invalid``."""
+
+    def __init__(self, catalogue: Catalogue, future_tolerance_ms: int, window_ms: int, sliding_window_ms: int) -> None:
+        self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
+        self._window_ms = window_ms
+        self._offset_ms = {kind: 0 for kind in DERIVED} | {"AggDayDiff": sliding_window_ms - window_ms}
+        self._sensors = catalogue
+
+    def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
+        """A record of dailyAggr: a point of a raw series (or several, or none: topics/reading.py)."""
+        return [
+            item if isinstance(item, Invalid) else Point(Series(RAW, item.site, item.sensor), item.ts, item.value)
+            for item in decode(value, sent, self._rules)
+        ]
+
+    def aggregate(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
+        """A record of flinkAggr. The point's time is the start of the day that it describes."""
+        try:
+            named = _decode_key(key or b"")
+            start = int(datetime.strptime(named.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() * 1000)
+            emitted = None if value is None else _decode_aggregate(value)
+        except (msgspec.DecodeError, ValueError) as error:
+            return Invalid("not_json", f"not an aggregate: {error}")
+        if named.series not in DERIVED or not self._known(named.site, named.sensor):
+            return Invalid("unknown_sensor", f"no such series: {named.series} of {named.site[:80]}/{named.sensor[:80]}")
+        if emitted is not None and not isfinite(emitted.value):
+            return Invalid("not_finite", "value is not a finite number")
+        ts = start + self._offset_ms[named.series]
+        return Point(Series(named.series, named.site, named.sensor), ts, emitted.value if emitted else None)
+
+    def rejected(self, value: bytes | None) -> Point | Invalid:
+        """A record of lateRej: the rejected reading, at its own ts."""
+        try:
+            reading = _decode_rejected(value or b"")
+        except (msgspec.DecodeError, ValueError) as error:
+            return Invalid("not_json", f"not a rejected reading: {error}")
+        if not self._known(reading.site, reading.sensor) or reading.ts < 0 or not isfinite(reading.value):
+            return Invalid("unknown_sensor", f"no such series: rejected {reading.site[:80]}/{reading.sensor[:80]}")
+        return Point(Series(LATE_REJECTED, reading.site, reading.sensor), reading.ts, reading.value)
+
+    def _known(self, site: str, sensor: str) -> bool:
+        return sensor in self._sensors and SITE.fullmatch(site) is not None

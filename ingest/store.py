@@ -1,0 +1,104 @@
+"""RedisTimeSeries: make series, write points, delete points, and know that they are on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import ResponseError
+
+from ingest.records import Point
+from settings import Settings
+from topics.catalogue import Catalogue
+from topics.names import RAW, Series
+
+FIRST, LAST = "FIRST", "LAST"
+"""Duplicate policies. Of a reading that is sent twice the first one counts; an aggregate's last correction counts."""
+
+
+class StoreError(Exception):
+    """Redis has taken a command and refused it, for a reason that waiting does not mend."""
+
+
+class NotDurable(redis.RedisError):
+    """Redis did not confirm in time that what was written is on disk."""
+
+
+class Store:
+    """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
+        self._redis = redis.Redis.from_url(settings.redis, socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5)
+        self._prefix = settings.prefix
+        self._units = {sensor.name: sensor.unit for sensor in catalogue.values()}
+        self._durable_ms = durable_ms
+        self._made: dict[Series, str] = {}
+
+    def ping(self) -> None:
+        """Return when Redis serves commands."""
+        self._redis.ping()
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Write points, in order. Idempotent.
+
+        Raises ``StoreError`` when Redis refuses one of them.
+        """
+        if not points:
+            return
+        self._make({point.series for point in points} - self._made.keys())
+        refused = self._add(points)
+        if lost := [point for point, error in refused if "key does not exist" in str(error)]:
+            # Somebody has deleted the series since it was made.
+            self._make({point.series for point in lost})
+            refused = [other for other in refused if other[0] not in lost] + self._add(lost)
+        if refused:
+            point, error = refused[0]
+            raise StoreError(f"{len(refused)} of {len(points)} points refused, {self._key(point.series)}: {error}")
+
+    def delete(self, points: Iterable[Point]) -> None:
+        """Delete points; those that were never there are none to mind. Idempotent."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for series, ts, _ in points:
+            pipeline.execute_command("TS.DEL", self._key(series), ts, ts)
+        for outcome in pipeline.execute(raise_on_error=False):
+            if isinstance(outcome, Exception) and "does not exist" not in str(outcome):
+                raise outcome
+
+    def wait_durable(self) -> None:
+        """Return when everything written so far is in the append-only file on disk.
+
+        Raises ``NotDurable`` when that takes too long.
+        """
+        local, _ = self._redis.execute_command("WAITAOF", 1, 0, self._durable_ms)
+        if local < 1:
+            raise NotDurable(f"Redis has not synced its append-only file in {self._durable_ms} ms")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._redis.close()
+
+    def _add(self, points: Sequence[Point]) -> list[tuple[Point, Exception]]:
+        arguments: list[Any] = []
+        for series, ts, value in points:
+            arguments += (self._made[series], ts, value)
+        outcomes = self._redis.execute_command("TS.MADD", *arguments)
+        return [(p, outcome) for p, outcome in zip(points, outcomes, strict=True) if isinstance(outcome, Exception)]
+
+    def _make(self, wanted: Iterable[Series]) -> None:
+        wanted = list(wanted)
+        pipeline = self._redis.pipeline(transaction=False)
+        for series in wanted:
+            labels = series.labels(self._units[series.sensor], self._prefix)
+            policy = FIRST if series.kind == RAW else LAST
+            flat = [word for label in labels.items() for word in label]
+            pipeline.execute_command("TS.CREATE", self._key(series), "DUPLICATE_POLICY", policy, "LABELS", *flat)
+        for series, outcome in zip(wanted, pipeline.execute(raise_on_error=False) if wanted else (), strict=True):
+            if isinstance(outcome, ResponseError) and "key already exists" in str(outcome):
+                outcome = None
+            if isinstance(outcome, Exception):
+                raise outcome
+            self._made[series] = self._key(series)
+
+    def _key(self, series: Series) -> str:
+        return series.key(self._prefix)
