@@ -10,6 +10,7 @@ from rich.console import Console
 
 import command_line
 import settings as settings_module
+from command_line import UserError
 from jobs import cluster
 from jobs.tools import local_tools
 
@@ -34,7 +35,9 @@ def submit(
 ) -> None:
     """Submit the job and leave it running."""
     settings = settings_module.load(parallelism=parallelism, prefix=prefix)
-    savepoint = cluster.newest_state(settings) if start_from == "latest" else start_from
+    savepoint = start_from
+    if start_from == "latest" and (savepoint := cluster.newest_state(settings)) is None:
+        raise UserError("there is neither a checkpoint nor a savepoint: leave out --from")
     with console.status("submitting"):
         job = cluster.submit(settings, local_tools(settings), savepoint=savepoint)
     console.print(f"job {job} runs from {savepoint or 'the beginning of dailyAggr'}")

@@ -60,8 +60,8 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) ->
     options = {
         "rest.address": rest.hostname,
         "rest.port": rest.port or 8081,
-        "execution.checkpointing.dir": f"{settings.checkpoint_uri}/checkpoints",
-        "execution.checkpointing.savepoint-dir": f"{settings.checkpoint_uri}/savepoints",
+        "execution.checkpointing.dir": f"{_state_uri(settings)}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{_state_uri(settings)}/savepoints",
     }
     command = [str(tools.flink), "run", "--target", "remote", "--detached"]
     command += [f"-D{option}={value}" for option, value in options.items()]
@@ -106,7 +106,7 @@ def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
 
 def stop(settings: Settings, job: str) -> str:
     """Stop a job with a savepoint; returns the savepoint's path. Raises ``ClusterError`` when that fails."""
-    directory = f"{settings.checkpoint_uri}/savepoints"
+    directory = f"{_state_uri(settings)}/savepoints"
     request = _post(settings, f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})["request-id"]
 
     @retry(
@@ -134,19 +134,21 @@ def cancel(settings: Settings, job: str) -> None:
     _wait_until_ended(settings, job)
 
 
-def newest_state(settings: Settings) -> str:
-    """Path of the newest completed checkpoint or savepoint below the configured directory, whatever job made it.
+def newest_state(settings: Settings) -> str | None:
+    """Path of the newest completed checkpoint or savepoint of the job of these settings; None when it has none.
 
-    Raises ``ClusterError`` when there is none, or when the directory is not on this machine.
+    Raises ``ClusterError`` when they are not kept on this machine.
     """
-    uri = urlsplit(settings.checkpoint_uri)
+    uri = urlsplit(_state_uri(settings))
     if uri.scheme not in ("", "file"):
         raise ClusterError(f"{settings.checkpoint_uri} is not on this machine: name the checkpoint's path")
-    states = list(Path(unquote(uri.path)).glob("checkpoints/*/chk-*/_metadata"))
-    states += Path(unquote(uri.path)).glob("savepoints/*/_metadata")
-    if not states:
-        raise ClusterError(f"there is neither a checkpoint nor a savepoint in {settings.checkpoint_uri}")
-    return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri()
+    directory = Path(unquote(uri.path))
+    states = [*directory.glob("checkpoints/*/chk-*/_metadata"), *directory.glob("savepoints/*/_metadata")]
+    return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri() if states else None
+
+
+def _state_uri(settings: Settings) -> str:
+    return f"{settings.checkpoint_uri}/{settings.prefix}{NAME}"
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -77,9 +76,3 @@ def _setting(settings: Settings, port: int) -> str:
     }
     return names[port]
 
-
-def writable(path: Path) -> bool:
-    """Whether files can be made below ``path``, which need not exist yet."""
-    while not path.exists():
-        path = path.parent
-    return os.access(path, os.W_OK)

@@ -1,0 +1,60 @@
+# `make demo` and `make test` do all the set-up. Every target is also a Python command: see the README.
+
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo live up down status logs reset test check format lock
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(READY) ## fourteen simulated days through the whole system, compared with pandas
+	@$(RUN) -m scripts.demo
+
+live: $(READY) ## the same at the original pace, 15 minutes in a second, until Ctrl-C
+	@$(RUN) -m scripts.live
+
+up: $(READY) ## start everything: Kafka, Redis, Flink, topics, job, bridge
+	@$(RUN) -m scripts.stack up
+
+down: $(READY) ## stop everything; the data stay
+	@$(RUN) -m scripts.stack down
+
+status: $(READY) ## processes, job, lag
+	@$(RUN) -m scripts.stack status
+
+logs: $(READY) ## follow every log
+	@$(RUN) -m scripts.stack logs
+
+reset: $(READY) ## stop everything and delete all data, after asking
+	@$(RUN) -m scripts.stack reset
+
+test: $(READY) check ## everything, on the real stack
+	@$(RUN) -m pytest tests --durations=10
+
+check: $(READY) ## format, lint, types and unit tests, in seconds
+	@$(RUN) -m ruff format --check --quiet .
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m mypy .
+	@$(RUN) -m pytest tests -m "not stack" --quiet
+
+format: $(READY) ## put the code into shape
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+lock: $(READY) ## pin the requirements anew
+	@$(RUN) -m pip install --quiet pip-tools
+	@$(RUN) -m piptools compile $(PIN) --output-file requirements.txt requirements.in
+	@$(RUN) -m piptools compile $(PIN) --allow-unsafe --output-file requirements-dev.txt requirements-dev.in
+
+PIN := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
+
+$(READY): requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not there; install Python 3.11 or set PYTHON=" >&2; exit 1; }
+	@echo "installing the Python packages (once, a minute or two)"
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,121 @@
+"""python -m scripts.demo: fourteen days through the whole system, compared with what they should be."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import redis
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+import command_line
+import settings as settings_module
+from command_line import UserError
+from producer import run
+from producer.__main__ import START, parse_start
+from producer.delivery import Delivery
+from producer.simulation import Simulation, site_names, ticks_of
+from scripts import oracle, views
+from scripts.stack.__main__ import where_to_look
+from scripts.stack.system import start_job, start_stack
+from settings import Settings
+from topics import admin, catalogue
+from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(highlight=False)
+
+STALL_SECONDS = 45
+"""When nothing more has been stored for so long, what is there is compared as it is."""
+SHOWN = 10
+
+
+@app.command()
+def main(
+    days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 14,
+    seed: Annotated[int, typer.Option(help="Names the values.")] = 1,
+) -> None:
+    """Start the system, simulate days as fast as the broker takes them, and compare every stored point with pandas.
+
+    Exits with 1 when a point differs. The stack stays up.
+    """
+    began = time.monotonic()
+    settings = settings_module.load()
+    sensors = catalogue.read(settings.sensors)
+    simulation = Simulation(sensors, seed, parse_start(START.date().isoformat()), site_names(1))
+    with console.status("starting") as status:
+
+        def said(line: str) -> None:
+            status.update(line)
+            console.print(f"{time.monotonic() - began:5.1f} s  {line}")
+
+        start_stack(settings, said)
+        _refuse_to_mix(settings)
+        with ThreadPoolExecutor(1) as beside:
+            job = beside.submit(start_job, settings, said)
+            wanted = oracle.expected(simulation, ticks_of(days), settings)
+            job.result()
+        said("the job runs")
+    found = _simulate(settings, simulation, days, wanted)
+    views.show(console, found, settings, sensors)
+    comparison = oracle.compare(found, wanted)
+    console.print()
+    for line in comparison.differences[:SHOWN]:
+        console.print(f"[red]{line}[/]")
+    total = sum(map(len, wanted.values()))
+    if comparison.differences:
+        console.print(f"[bold red]{len(comparison.differences):,} points differ[/] from what pandas computes, see above")
+    else:
+        console.print(f"[bold green]all {total:,} stored points[/] in {len(wanted)} series equal what pandas computes")
+    console.print(f"{time.monotonic() - began:.0f} s. The stack stays up:")
+    where_to_look(console, settings)
+    raise typer.Exit(1 if comparison.differences else 0)
+
+
+def _refuse_to_mix(settings: Settings) -> None:
+    with redis.Redis.from_url(settings.redis) as client:
+        series = client.dbsize()
+    if series or sum(admin.end_offsets(settings, settings.prefix + READINGS).values()):
+        raise UserError(
+            "the system holds data already, and the demo compares with an empty one. "
+            "`make reset` empties it; `make live` goes on with what is there."
+        )
+
+
+def _simulate(
+    settings: Settings, simulation: Simulation, days: int, wanted: dict[str, oracle.Points]
+) -> dict[str, oracle.Points]:
+    """Send the readings and wait until every point is stored, or until nothing more comes."""
+    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+    total = sum(map(len, wanted.values()))
+    counted = Series(AGG_DAY_COUNT, DEFAULT_SITE, next(iter(simulation.catalogue))).key(settings.prefix)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        sending = bar.add_task("readings", total=ticks_of(days), counts="")
+        storing = bar.add_task("points  ", total=total, counts="")
+
+        def sent(progress: run.Progress) -> None:
+            counts = f"{progress.sent:,} sent, {progress.acknowledged:,} acknowledged"
+            bar.update(sending, completed=progress.tick, counts=counts)
+
+        run.run(simulation, delivery, ticks=ticks_of(days), ticks_per_second=None, marks={}, report=sent)
+        found: dict[str, oracle.Points] = {}
+        changed = time.monotonic()
+        while time.monotonic() - changed < STALL_SECONDS:
+            now = oracle.stored(settings)
+            if now != found:
+                found, changed = now, time.monotonic()
+            stored = sum(map(len, found.values()))
+            counts = f"{stored:,} stored, {len(found.get(counted, {}))} of {days} days closed"
+            bar.update(storing, completed=stored, counts=counts)
+            if not oracle.compare(found, wanted).differences:
+                break
+            time.sleep(0.2)
+    return found
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.demo")
