@@ -53,7 +53,7 @@ def main(
             console.print(f"{time.monotonic() - began:5.1f} s  {line}")
 
         start_stack(settings, said)
-        _refuse_to_mix(settings)
+        refuse_to_mix(settings)
         with ThreadPoolExecutor(1) as beside:
             job = beside.submit(start_job, settings, said)
             wanted = oracle.expected(simulation, ticks_of(days), settings)
@@ -75,7 +75,8 @@ def main(
     raise typer.Exit(1 if comparison.differences else 0)
 
 
-def _refuse_to_mix(settings: Settings) -> None:
+def refuse_to_mix(settings: Settings) -> None:
+    """Raise ``UserError`` when the system holds data: what comes out of it could not be compared."""
     with redis.Redis.from_url(settings.redis) as client:
         series = client.dbsize()
     if series or sum(admin.end_offsets(settings, settings.prefix + READINGS).values()):

@@ -1,0 +1,115 @@
+"""python -m scripts.latency: how long after a day's end its aggregates are in Redis, at the original pace."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import redis
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+import command_line
+import settings as settings_module
+from producer.__main__ import START, parse_start
+from producer.delivery import Delivery
+from producer.run import Encoder
+from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
+from scripts import oracle
+from scripts.demo import refuse_to_mix
+from scripts.stack.system import start_job, start_stack
+from settings import Settings
+from topics import catalogue
+from topics.names import DERIVED, READINGS
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(highlight=False)
+
+SLOW_TICKS = 8
+"""Ticks at the end of each day that are sent at the original pace; nothing closes in those before."""
+PERCENTILE = 0.95
+LIMIT = 2.5
+GIVE_UP_SECONDS = 30
+
+
+@app.command()
+def main(
+    days: Annotated[int, typer.Option(min=2, help="Days whose ends are measured.")] = 10,
+    speed: Annotated[float, typer.Option(min=0.01, help="Ticks a second around each day's end.")] = 1.0,
+) -> None:
+    """Measure the time from sending the first reading past a day's end + B until each aggregate of the day is in Redis.
+
+    Two hours before each midnight the simulation falls back from full speed to the original pace. Seconds, for every
+    aggregate of every day; exits with 1 when the 95th percentile is above 2.5 s.
+    """
+    settings = settings_module.load()
+    simulation = Simulation(catalogue.read(settings.sensors), 1, parse_start(START.date().isoformat()), site_names(1))
+    with console.status("starting") as status:
+        start_stack(settings, status.update)
+        refuse_to_mix(settings)
+        start_job(settings, status.update)
+    waited: dict[str, list[float]] = {kind: [] for kind in DERIVED}
+    for kind, seconds in _measure(settings, simulation, days, speed):
+        waited[kind].append(seconds)
+    table = Table("series", "aggregates", "median (s)", "95 % (s)", "worst (s)", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, times in [*waited.items(), ("all", [t for times in waited.values() for t in times])]:
+        table.add_row(kind, str(len(times)), *(f"{t:.2f}" for t in _summary(times)))
+    console.print(table)
+    worst = _summary([t for times in waited.values() for t in times])[1]
+    console.print(f"95 % of the aggregates within {worst:.2f} s; the bar is {LIMIT} s")
+    raise typer.Exit(0 if worst <= LIMIT else 1)
+
+
+def _measure(settings: Settings, simulation: Simulation, days: int, speed: float) -> Iterator[tuple[str, float]]:
+    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+    encoder = Encoder(simulation, delivery.partitions)
+    wanted = oracle.expected(simulation, ticks_of(days), settings)
+    tick = 0
+    with redis.Redis.from_url(settings.redis) as client:
+        for day in track(range(days), description="days", console=console):
+            closing = (day + 1) * TICKS_PER_DAY + 1
+            delivery.send(encoder.messages(tick, closing - SLOW_TICKS))
+            delivery.finish()
+            for slow in range(closing - SLOW_TICKS, closing + 1):
+                delivery.poll()
+                time.sleep(1 / speed)
+                sent = time.monotonic()
+                delivery.send(encoder.messages(slow, slow + 1))
+            tick = closing + 1
+            start = simulation.time(day * TICKS_PER_DAY)
+            awaited = {key for key, points in wanted.items() if start in points and _kind(key, settings)}
+            while awaited and time.monotonic() - sent < GIVE_UP_SECONDS:
+                pipeline = client.pipeline(transaction=False)
+                for key in (asked := sorted(awaited)):
+                    pipeline.execute_command("TS.RANGE", key, start, start)
+                now = time.monotonic()
+                for key, points in zip(asked, pipeline.execute(raise_on_error=False), strict=True):
+                    if isinstance(points, list) and points:
+                        awaited.discard(key)
+                        yield _kind(key, settings), now - sent
+            for key in awaited:
+                yield _kind(key, settings), float(GIVE_UP_SECONDS)
+            delivery.finish()
+
+
+def _kind(key: str, settings: Settings) -> str:
+    """Kind of a derived series by its key, the longest name that fits; empty for another series."""
+    name = key.removeprefix(settings.prefix)
+    return max((kind for kind in DERIVED if name.startswith(kind)), key=len, default="")
+
+
+def _summary(times: list[float]) -> tuple[float, float, float]:
+    if not times:
+        return (float("nan"),) * 3
+    return statistics.median(times), sorted(times)[min(len(times) - 1, int(len(times) * PERCENTILE))], max(times)
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.latency")

@@ -1,0 +1,178 @@
+"""What the decoder makes of bytes: the table of cases, and what holds for all others."""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from settings import ROOT
+from tests.validity import CASES, FUTURE_TOLERANCE_MS, GOOD, LATEST, OBSERVED, PLAIN, SENT, TS, Case
+from topics import catalogue
+from topics.reading import REASONS, Invalid, Reading, Rules, decode, heartbeat
+
+SENSORS = catalogue.read(ROOT / "sensors.toml")
+RULES = Rules(SENSORS, FUTURE_TOLERANCE_MS)
+
+# JSON texts of one field: some valid, some not, in every combination.
+SITES = ['"home"', '"a_b.c-d"', '"a b"', '""', "5", "1e3", "true", "null", "[1]", "{}", '"h\\u006fme"', '"\\ud800"']
+NAMES = ['"TH1"', '"Mov1"', '"XX"', '"th1"', "1", "null", "[]"]
+TIMES = [
+    *("0", "-0", "-1", "0.5", str(TS), f"{TS}.0", f'"{TS}"', "1.5778368e12", str(LATEST), str(LATEST + 1)),
+    *(str(2**63 - 1), str(2**63), str(2**64), str(-(2**63)), "1e400", '"x"', "null", "true", "[]"),
+]
+VALUES = ["22.5", "22", "-0.0", "1e-400", "1e400", "1" * 400, '"22.5"', '"NaN"', '"x"', "null", "true", "[1]", "NaN", "05"]
+
+valid_readings = st.builds(
+    Reading,
+    site=st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True),
+    sensor=st.sampled_from(list(SENSORS)),
+    ts=st.integers(0, LATEST),
+    value=st.floats(allow_nan=False, allow_infinity=False),
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([TS, "home", "TH1"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from([*Reading._fields, "heartbeat"]) | st.text(max_size=3), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+
+
+def outcome(value: bytes | None, sent: int = SENT, rules: Rules = RULES) -> list[Reading | str]:
+    """What the bytes hold, with the reason in the place of each invalid reading."""
+    return [item.reason if isinstance(item, Invalid) else item for item in decode(value, sent, rules)]
+
+
+def assert_kept(items: list[Reading | Invalid]) -> None:
+    """Each reading is one by the contract, each invalid one says why in words that a Kafka header can carry."""
+    for item in items:
+        if isinstance(item, Invalid):
+            assert item.reason in REASONS
+            assert str(item).encode()
+        else:
+            assert re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", item.site)
+            assert item.sensor in SENSORS
+            assert type(item.ts) is int
+            assert 0 <= item.ts <= LATEST
+            assert type(item.value) is float
+            assert isfinite(item.value)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_verdict_is_that_of_the_table(case: Case) -> None:
+    expected = [case.expected] if isinstance(case.expected, str) else case.expected
+    assert outcome(case.value) == expected
+    assert_kept(decode(case.value, SENT, RULES))
+
+
+def test_the_table_holds_each_case_once() -> None:
+    assert len(CASES) >= 200
+    assert len(OBSERVED) == 139
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert len({case.value for case in CASES}) == len(CASES)
+
+
+def test_the_table_has_every_reason_and_no_other() -> None:
+    assert {case.expected for case in CASES if isinstance(case.expected, str)} == set(REASONS)
+
+
+def test_minus_zero_keeps_its_sign() -> None:
+    (reading,) = decode(PLAIN.replace(b"22.5", b"-0.0"), SENT, RULES)
+    assert isinstance(reading, Reading)
+    assert str(reading.value) == "-0.0"
+
+
+@pytest.mark.parametrize("ts", [0, TS, TS + 1])
+def test_the_future_tolerance_is_a_rule(ts: int) -> None:
+    exact = Rules(SENSORS, 0)
+    expected = [Reading("home", "TH1", ts, 22.5)] if ts <= TS else ["future_ts"]
+    assert outcome(PLAIN.replace(str(TS).encode(), str(ts).encode()), sent=TS, rules=exact) == expected
+    assert outcome(heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["missing_field"])
+
+
+def test_which_sensors_are_known_is_a_rule() -> None:
+    assert outcome(PLAIN, rules=Rules({"TH2"}, FUTURE_TOLERANCE_MS)) == ["unknown_sensor"]
+
+
+def test_an_array_gives_each_of_its_readings_a_verdict_and_skips_heartbeats() -> None:
+    negative = PLAIN.replace(str(TS).encode(), b"-1")
+    assert outcome(b"[" + b",".join([PLAIN, heartbeat(TS), negative, b"{}", PLAIN]) + b"]") == [
+        *GOOD,
+        "negative_ts",
+        "missing_field",
+        *GOOD,
+    ]
+
+
+@given(valid_readings)
+def test_a_valid_reading_comes_back_as_it_was_sent(reading: Reading) -> None:
+    assert outcome(json.dumps(reading._asdict()).encode()) == [reading]
+    assert outcome(json.dumps(reading._asdict(), separators=(",", ":")).encode()) == [reading]
+
+
+@given(valid_readings, st.permutations(Reading._fields), json_values)
+def test_neither_order_nor_unknown_fields_change_a_reading(reading: Reading, order: list[str], unknown: Any) -> None:
+    fields = {name: reading._asdict()[name] for name in order}
+    assert outcome(json.dumps(fields).encode()) == [reading]
+    # JSON itself has no NaN, and then the record would be no JSON.
+    text = json.dumps({"unknown": json.loads(json.dumps(unknown), parse_constant=str), **fields})
+    assert outcome(text.encode()) == [reading]
+
+
+@given(st.sampled_from(SITES), st.sampled_from(NAMES), st.sampled_from(TIMES), st.sampled_from(VALUES))
+def test_a_further_field_does_not_change_the_verdict(site: str, sensor: str, ts: str, value: str) -> None:
+    # The decoder has a fast way for exactly the four fields and another one for everything else.
+    record = f'{{"site":{site},"sensor":{sensor},"ts":{ts},"value":{value}'
+    assert outcome(f"{record}}}".encode()) == outcome(f'{record},"x":1}}'.encode())
+
+
+@given(valid_readings, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-le"]))
+def test_every_encoding_of_json_is_read(reading: Reading, encoding: str) -> None:
+    assert outcome(json.dumps(reading._asdict()).encode(encoding)) == [reading]
+
+
+@given(st.integers(-(2**70), 2**70) | st.integers(-2, 2) | st.integers(LATEST - 2, LATEST + 2))
+def test_a_heartbeat_is_no_reading_and_invalid_where_a_reading_of_its_time_would_be(ts: int) -> None:
+    assert outcome(heartbeat(ts)) == ([] if 0 <= ts <= LATEST else ["missing_field"])
+
+
+@given(st.binary(max_size=200))
+@example(b"[" * 100_000)
+@example(b'{"x":' * 100_000)
+@example(b'[{"heartbeat":' + b"9" * 2000 + b"}]")
+@example(b"\xff" + PLAIN)
+def test_bytes_of_any_kind_never_raise(value: bytes) -> None:
+    items = decode(value, SENT, RULES)
+    assert items
+    assert_kept(items)
+
+
+@given(json_values)
+def test_json_of_any_kind_never_raises(value: Any) -> None:
+    assert_kept(decode(json.dumps(value).encode(), SENT, RULES))
+    assert_kept(decode(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"), SENT, RULES))
+
+
+@given(valid_readings, st.data())
+def test_a_damaged_reading_never_raises(reading: Reading, data: st.DataObject) -> None:
+    record = json.dumps(reading._asdict()).encode()
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin = data.draw(st.integers(0, len(record)))
+        end = data.draw(st.integers(begin, min(len(record), begin + 8)))
+        patch = data.draw(st.binary(max_size=4) | st.sampled_from([b'"', b"\\", b"{", b"}", b"[", b"-", b"e9", b"null", b"\\ud800"]))
+        record = record[:begin] + patch + record[end:]
+    assert_kept(decode(record, SENT, RULES))
+
+
+@given(st.integers(-1, 2**63 - 1))
+def test_no_record_timestamp_raises(sent: int) -> None:
+    # Kafka gives -1 where a record has no timestamp.
+    assert outcome(PLAIN, sent=sent) == (GOOD if sent + FUTURE_TOLERANCE_MS >= TS else ["future_ts"])
