@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 import command_line
 import settings as settings_module
-from topics import admin
+from topics import admin, catalogue
+from topics import audit as accounting
 
 app = typer.Typer(help="Create, describe, audit and delete the topics.", no_args_is_help=True, pretty_exceptions_enable=False)
-console = Console()
+console = Console(soft_wrap=True)
 
 Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
 
@@ -38,9 +40,10 @@ def describe(prefix: Prefix = None) -> None:
     """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
     settings = settings_module.load(prefix=prefix)
     groups = (settings.prefix + settings.job_group, settings.prefix + settings.ingest_group)
-    table = Table("topic", "partition", "records", "first (UTC)", "last (UTC)", *(f"lag of {g}" for g in groups))
-    for column in table.columns[1:3] + table.columns[5:]:
-        column.justify = "right"
+    table = Table("topic", "part.", "records", "first (UTC)", "last (UTC)", *(f"{g} lag" for g in groups), box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.no_wrap = True
+        column.justify = "left" if column.header in ("topic", "first (UTC)", "last (UTC)") else "right"
     for state in admin.describe(settings, groups):
         table.add_row(
             state.topic,
@@ -55,6 +58,34 @@ def describe(prefix: Prefix = None) -> None:
     console.print(table)
     for topic, entries in admin.configuration(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{name}={value}" for name, value in sorted(entries.items())))
+
+
+@app.command()
+def audit(prefix: Prefix = None) -> None:
+    """Account for every reading of dailyAggr: counted in its day, rejected as late, or a dead letter.
+
+    Exits with 1 when one is in none of them, or in more than one.
+    """
+    settings = settings_module.load(prefix=prefix)
+    with console.status("reading the topics"):
+        account = accounting.audit(settings, catalogue.read(settings.sensors))
+    for number, what in (
+        (account.records, "records in dailyAggr"),
+        (account.heartbeats, "heartbeats"),
+        (account.invalid, "invalid"),
+        (account.repeated, "readings that were there already"),
+        (account.readings, "readings, each once, of which"),
+        (account.counted, "  are counted in their day"),
+        (account.rejected, "  came too late and are in lateRej"),
+        (account.open, "  belong to a day that is still open"),
+        (account.dead_letters, "dead letters"),
+    ):
+        console.print(f"{number:>14,}  {what}", highlight=False)
+    for line in account.unexplained:
+        console.print(f"[red]{line}[/]", highlight=False)
+    if account.unexplained:
+        raise typer.Exit(1)
+    console.print("every reading is accounted for")
 
 
 @app.command()

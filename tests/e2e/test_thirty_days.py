@@ -1,0 +1,74 @@
+"""Thirty days through the whole system: every series and every rejection is what pandas computes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from ingest.bridge import Bridge
+from jobs import cluster
+from producer.delivery import Delivery
+from producer.run import run
+from producer.simulation import Simulation, site_names, ticks_of
+from scripts import oracle
+from scripts.stack.supervision import Stack
+from settings import Settings
+from tests.running import Bridging, submit, wait_for
+from topics import admin, audit, catalogue
+from topics.names import READINGS
+
+DAYS = 30
+START = 1577836800000
+CASES = {
+    "one": dict(seed=1, parallelism=1, partitions=6, sites=1),
+    "two": dict(seed=2, parallelism=2, partitions=6, sites=3),
+    "four": dict(seed=3, parallelism=4, partitions=13, sites=2),
+}
+
+
+@pytest.mark.timeout(400)
+def test_every_series_and_every_rejection_equals_pandas(stack: Stack) -> None:
+    sensors = catalogue.read(stack.settings.sensors)
+    settings = {
+        name: stack.settings.model_copy(
+            update={"prefix": f"{name}.", "parallelism": case["parallelism"], "partitions": case["partitions"]}
+        )
+        for name, case in CASES.items()
+    }
+    simulations = {
+        name: Simulation(sensors, case["seed"], START, site_names(case["sites"])) for name, case in CASES.items()
+    }
+    with ExitStack() as cleaning:
+        for own in settings.values():
+            admin.create(own)
+            cleaning.callback(admin.delete, own)
+            job = submit(own)
+            cleaning.callback(cluster.cancel, own, job)
+            cleaning.enter_context(Bridging(Bridge(own, sensors)))
+        for name, own in settings.items():
+            delivery = Delivery(own, own.prefix + READINGS, simulations[name].identity)
+            run(simulations[name], delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+        for name, own in settings.items():
+            wanted = oracle.expected(simulations[name], ticks_of(DAYS), own)
+            _wait_until_equal(own, wanted)
+            assert oracle.stored(own).keys() == wanted.keys()
+            account = audit.audit(own, sensors)
+            assert account.unexplained == []
+            assert account.readings == sum(len(points) for key, points in wanted.items() if _is_raw(key, own, sensors))
+            assert account.rejected == sum(len(points) for key, points in wanted.items() if "LateRej" in key)
+
+
+def _wait_until_equal(settings: Settings, wanted: dict[str, oracle.Points]) -> None:
+    def settled() -> bool:
+        return not oracle.compare(oracle.stored(settings), wanted).differences
+
+    try:
+        wait_for(settled, "every point")
+    except AssertionError:
+        differences = oracle.compare(oracle.stored(settings), wanted).differences
+        pytest.fail(f"{settings.prefix} {len(differences)} points differ:\n" + "\n".join(differences[:20]))
+
+
+def _is_raw(key: str, settings: Settings, sensors: catalogue.Catalogue) -> bool:
+    return key.removeprefix(settings.prefix).split(":")[-1] in sensors

@@ -1,0 +1,59 @@
+"""Run parts of the system inside a test, and wait for what they do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ingest.bridge import Bridge
+from jobs import cluster
+from jobs.tools import local_tools
+from settings import Settings
+
+T = TypeVar("T")
+
+PATIENCE = 90.0
+"""Seconds after which a condition that never comes is a failure."""
+
+
+def wait_for(condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    """The first true answer of ``condition``; fails with ``what`` when none comes."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.05)
+    return answer
+
+
+def submit(settings: Settings, savepoint: str | None = None) -> str:
+    """Submit the job of these settings; returns its id."""
+    return cluster.submit(settings, local_tools(settings), savepoint=savepoint)
+
+
+class Bridging:
+    """A bridge in a thread; leaving the block stops it and raises what it raised."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="bridge")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bridge.stop()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the bridge does not stop"
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self.bridge.run()
+        except BaseException as error:  # noqa: BLE001 - reraised in the test
+            self._error = error

@@ -1,0 +1,165 @@
+"""Account for every reading of dailyAggr: it is in its day's count, or in lateRej, or in deadLetter."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from command_line import UserError
+from settings import Settings
+from topics.admin import end_offsets
+from topics.catalogue import Catalogue
+from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+from topics.reading import Invalid, Rules, decode
+
+TIMEOUT = 30
+Day = tuple[str, str, int]
+"""Site, sensor and start of the day, epoch ms."""
+
+
+@dataclass
+class Account:
+    """What became of the records of dailyAggr.
+
+    ``readings`` are the valid ones, each name (site, sensor, ts) once; ``repeated`` how often one came again.
+    """
+
+    records: int = 0
+    heartbeats: int = 0
+    readings: int = 0
+    repeated: int = 0
+    invalid: int = 0
+    counted: int = 0
+    rejected: int = 0
+    open: int = 0
+    dead_letters: int = 0
+    unexplained: list[str] = field(default_factory=list)
+
+
+class _Name(msgspec.Struct):
+    site: str
+    sensor: str
+    ts: int
+
+
+class _CountKey(msgspec.Struct):
+    series: str
+    site: str
+    sensor: str
+    window_start: str
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+def audit(settings: Settings, catalogue: Catalogue) -> Account:
+    """Read the four topics up to their ends and compare, day by day.
+
+    A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``UserError``
+    when Kafka does not answer.
+    """
+    account = Account()
+    window = int(settings.window.total_seconds() * 1000)
+    rules = Rules(catalogue, int(settings.future_tolerance.total_seconds() * 1000))
+    seen: dict[Day, set[int]] = defaultdict(set)
+    wrong: set[tuple[str, str, str]] = set()
+    for message in _read(settings, READINGS):
+        account.records += 1
+        found = decode(message.value(), message.timestamp()[1], rules)
+        account.heartbeats += not found
+        for item in found:
+            if isinstance(item, Invalid):
+                account.invalid += 1
+                wrong.add(_origin(message))
+                continue
+            day = (item.site, item.sensor, item.ts - item.ts % window)
+            account.repeated += item.ts in seen[day]
+            seen[day].add(item.ts)
+    account.readings = sum(map(len, seen.values()))
+
+    rejected: dict[Day, set[int]] = defaultdict(set)
+    for message in _read(settings, REJECTED):
+        name = msgspec.json.decode(message.key(), type=_Name)
+        rejected[name.site, name.sensor, name.ts - name.ts % window].add(name.ts)
+    counts, closed = _counts(settings)
+    letters = Counter(tuple(_header(message, name) for name in ("topic", "partition", "offset")) for message in _read(settings, DEAD_LETTERS))
+    account.dead_letters = letters.total()
+
+    for day in sorted(seen.keys() | rejected.keys() | counts.keys()):
+        late = rejected.get(day, set())
+        accepted = len(seen.get(day, set()) - late)
+        account.rejected += len(seen.get(day, set()) & late)
+        count = counts.get(day)
+        if count is None and day[2] > closed:
+            account.open += accepted
+        elif (count or 0) == accepted:
+            account.counted += accepted
+        else:
+            account.unexplained.append(f"{_day(day)}: {accepted} readings accepted, {count or 0} counted")
+        if strange := late - seen.get(day, set()):
+            account.unexplained.append(f"{_day(day)}: {len(strange)} rejected that are not in dailyAggr")
+    for origin in sorted(wrong - letters.keys()):
+        account.unexplained.append(f"invalid record at {' '.join(origin)}: not in deadLetter")
+    account.unexplained += [f"dead letter of {' '.join(o)}: {n} times" for o, n in sorted(letters.items()) if n > 1]
+    return account
+
+
+def _counts(settings: Settings) -> tuple[dict[Day, int], int]:
+    """Readings counted by day, and the start of the newest day that any sensor has closed (-1: none)."""
+    counts: dict[Day, int] = {}
+    for message in _read(settings, AGGREGATES):
+        key = msgspec.json.decode(message.key(), type=_CountKey)
+        if key.series != AGG_DAY_COUNT:
+            continue
+        start = datetime.strptime(key.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC)
+        day = (key.site, key.sensor, int(start.timestamp()) * 1000)
+        if (value := message.value()) is None:
+            counts.pop(day, None)
+        else:
+            counts[day] = msgspec.json.decode(value, type=_Count).count
+    return counts, max((start for _, _, start in counts), default=-1)
+
+
+def _read(settings: Settings, topic: str) -> Iterator[Message]:
+    """Every record of a topic up to its end of now."""
+    name = settings.prefix + topic
+    try:
+        ends = {partition: end for partition, end in end_offsets(settings, name).items() if end}
+    except KeyError:
+        raise UserError(f"there is no topic {name}: `python -m topics create` makes it") from None
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka, "group.id": "audit", "enable.partition.eof": True, "log_level": 0}
+    )
+    try:
+        consumer.assign([TopicPartition(name, partition, 0) for partition in ends])
+        while ends:
+            message = consumer.poll(TIMEOUT)
+            if message is None:
+                raise UserError(f"Kafka stopped answering while {name} was read: is it up (`make status`)?")
+            if message.error() is not None:
+                ends.pop(message.partition(), None)
+                continue
+            if message.offset() + 1 >= ends.get(message.partition(), 0):
+                ends.pop(message.partition(), None)
+            yield message
+    finally:
+        consumer.close()
+
+
+def _origin(message: Message) -> tuple[str, str, str]:
+    return message.topic(), str(message.partition()), str(message.offset())
+
+
+def _header(message: Message, name: str) -> str:
+    return next((value.decode() for key, value in message.headers() or () if key == name), "")
+
+
+def _day(day: Day) -> str:
+    site, sensor, start = day
+    return f"{site}/{sensor} {datetime.fromtimestamp(start / 1000, UTC):%Y-%m-%d}"
