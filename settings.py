@@ -76,7 +76,8 @@ class Settings(BaseSettings):
         timedelta(hours=1), description="a reading measured later than this after it was sent is invalid"
     )
     watermark_idleness: Duration = Field(
-        timedelta(seconds=30), description="wall time after which a partition without heartbeats stops holding windows open"
+        timedelta(seconds=30),
+        description="wall time after which a partition without heartbeats stops holding windows open",
     )
     watermark_drift: Duration = Field(
         timedelta(days=2), description="event time by which a partition may run ahead of the slowest one"
@@ -112,6 +113,8 @@ class Settings(BaseSettings):
     def _windows_fit(self) -> Settings:
         if self.sliding_window % self.window or self.sliding_window <= self.window:
             raise ValueError("sliding_window must be a multiple of window, at least twice as long")
+        if self.window % timedelta(seconds=1):
+            raise ValueError("window must be a whole number of seconds")
         if self.rest_ttl < timedelta(seconds=1):
             raise ValueError("rest_ttl must be at least a second")
         return self

@@ -29,7 +29,7 @@ REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
 
 
-class Stopping(Exception):
+class StoppingError(Exception):
     """The bridge was asked to stop while it waited for Redis or Kafka; nothing was committed."""
 
 
@@ -93,7 +93,7 @@ class Bridge:
         )
 
     def stop(self) -> None:
-        """Finish the batch that is under way, commit it, and return from ``run``. May be called from a signal handler."""
+        """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""
         self._stop.set()
 
     def run(self) -> None:
@@ -112,10 +112,12 @@ class Bridge:
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
                     self._report()
-        except Stopping:
+        except StoppingError:
             pass
         except KafkaException as error:
-            raise UserError(f"Kafka refuses to go on: {error.args[0].str()}. What was not stored is read again.") from error
+            raise UserError(
+                f"Kafka refuses to go on: {error.args[0].str()}. What was not stored is read again."
+            ) from error
         finally:
             self._report()
             self._consumer.close()
@@ -195,7 +197,7 @@ class Bridge:
 
         def sleep(seconds: float) -> None:
             if self._stop.wait(seconds):
-                raise Stopping
+                raise StoppingError
 
         Retrying(
             retry=retry_if_exception_type((redis.RedisError, StoreError, KafkaException)),
@@ -216,5 +218,9 @@ class Bridge:
     def _report(self) -> None:
         c = self.counts
         log.info(
-            "%d records read, %d points stored, %d withdrawn, %d dead letters", c.records, c.points, c.withdrawn, c.dead_letters
+            "%d records read, %d points stored, %d withdrawn, %d dead letters",
+            c.records,
+            c.points,
+            c.withdrawn,
+            c.dead_letters,
         )

@@ -54,9 +54,9 @@ class DeadLetters:
                 )
                 producer.poll(0)
             producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), TIMEOUT)
-            producer.commit_transaction(TIMEOUT)
+            _commit(producer)
         except KafkaException:
-            # Whatever has become of the transaction, it was not committed; the broker aborts it.
+            # The transaction was not committed; the broker aborts it when its time is over.
             self._producer = None
             raise
 
@@ -73,3 +73,15 @@ class DeadLetters:
         )
         producer.init_transactions(TIMEOUT)
         return producer
+
+
+def _commit(producer: Producer) -> None:
+    # When the answer is lost the transaction may be committed or not: only asking again can tell.
+    while True:
+        try:
+            producer.commit_transaction(TIMEOUT)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        else:
+            return

@@ -52,7 +52,7 @@ class Records:
     def __init__(self, catalogue: Catalogue, future_tolerance_ms: int, window_ms: int, sliding_window_ms: int) -> None:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
         self._window_ms = window_ms
-        self._offset_ms = {kind: 0 for kind in DERIVED} | {"AggDayDiff": sliding_window_ms - window_ms}
+        self._offset_ms = dict.fromkeys(DERIVED, 0) | {"AggDayDiff": sliding_window_ms - window_ms}
         self._sensors = catalogue
 
     def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
@@ -66,7 +66,9 @@ class Records:
         """A record of flinkAggr. The point's time is the start of the day that it describes."""
         try:
             named = _decode_key(key or b"")
-            start = int(datetime.strptime(named.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() * 1000)
+            start = int(
+                datetime.strptime(named.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() * 1000
+            )
             emitted = None if value is None else _decode_aggregate(value)
         except (msgspec.DecodeError, ValueError) as error:
             return Invalid("not_json", f"not an aggregate: {error}")

@@ -18,10 +18,10 @@ FIRST, LAST = "FIRST", "LAST"
 
 
 class StoreError(Exception):
-    """Redis has taken a command and refused it, for a reason that waiting does not mend."""
+    """Redis refuses a point, for a reason that a person has to mend (a key of another type, say)."""
 
 
-class NotDurable(redis.RedisError):
+class NotDurable(redis.RedisError):  # type: ignore[misc]
     """Redis did not confirm in time that what was written is on disk."""
 
 
@@ -29,7 +29,9 @@ class Store:
     """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
-        self._redis = redis.Redis.from_url(settings.redis, socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5)
+        self._redis = redis.Redis.from_url(
+            settings.redis, socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5
+        )
         self._prefix = settings.prefix
         self._units = {sensor.name: sensor.unit for sensor in catalogue.values()}
         self._durable_ms = durable_ms
@@ -94,9 +96,8 @@ class Store:
             flat = [word for label in labels.items() for word in label]
             pipeline.execute_command("TS.CREATE", self._key(series), "DUPLICATE_POLICY", policy, "LABELS", *flat)
         for series, outcome in zip(wanted, pipeline.execute(raise_on_error=False) if wanted else (), strict=True):
-            if isinstance(outcome, ResponseError) and "key already exists" in str(outcome):
-                outcome = None
-            if isinstance(outcome, Exception):
+            there = isinstance(outcome, ResponseError) and "key already exists" in str(outcome)
+            if isinstance(outcome, Exception) and not there:
                 raise outcome
             self._made[series] = self._key(series)
 

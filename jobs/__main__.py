@@ -14,9 +14,7 @@ from command_line import UserError
 from jobs import cluster
 from jobs.tools import local_tools
 
-app = typer.Typer(
-    help="Submit, list and stop the Flink job.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Submit, list and stop the Flink job.", no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,12 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from jobs.daily_aggregates import NAME
+from jobs.tools import Tools
 from settings import ROOT, Settings
 
 TIMEOUT = 10
 STOP_SECONDS = 120
+START_SECONDS = 60
 SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
 
 
@@ -38,17 +39,8 @@ class Job:
     started: int
 
 
-@dataclass(frozen=True)
-class Tools:
-    """Where the Flink client is: its ``flink`` script, the Kafka connector, and the environment that they need."""
-
-    flink: Path
-    connector: Path
-    environment: Mapping[str, str]
-
-
 def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) -> str:
-    """Submit the job by ``flink run``; returns its id.
+    """Submit the job by ``flink run``; returns its id when all of its tasks run.
 
     ``savepoint``: path of a savepoint or checkpoint to start from, or None to read dailyAggr from its beginning.
     Raises ``ClusterError`` when one of the same name runs already, or Flink refuses.
@@ -77,6 +69,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) ->
     found = re.search(r"submitted with JobID ([0-9a-f]{32})", done.stdout)
     if done.returncode or not found:
         raise ClusterError(f"Flink did not take the job:\n{_cause(done.stdout)}")
+    wait_until_running(settings, found[1])
     return found[1]
 
 
@@ -95,7 +88,7 @@ def find(settings: Settings) -> Job:
     for job in jobs(settings):
         if job.name == name:
             return job
-    raise ClusterError(f"{name} does not run: `python -m jobs submit` starts it")
+    raise ClusterError(f"{name} does not run: `make up` starts it, or `python -m jobs submit --from latest`")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
@@ -115,7 +108,7 @@ def stop(settings: Settings, job: str) -> str:
         stop=stop_after_delay(STOP_SECONDS),
         retry_error_callback=lambda _: None,
     )
-    def outcome() -> dict[str, Any]:
+    def outcome() -> Any:
         return _get(settings, f"/jobs/{job}/savepoints/{request}")
 
     status = outcome()
@@ -149,6 +142,32 @@ def newest_state(settings: Settings) -> str | None:
 
 def _state_uri(settings: Settings) -> str:
     return f"{settings.checkpoint_uri}/{settings.prefix}{NAME}"
+
+
+def wait_until_running(settings: Settings, job: str) -> None:
+    """Return when every task of a job runs. Raises ``ClusterError`` when it ends instead, or finds no free slots."""
+
+    @retry(
+        retry=retry_if_result(lambda states: states != {"RUNNING"}),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(START_SECONDS),
+        retry_error_callback=lambda _: None,
+    )
+    def tasks() -> set[str]:
+        account = _get(settings, f"/jobs/{job}")
+        if account["state"] in ("FAILED", "CANCELED", "FINISHED"):
+            cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+            text = cause[0]["stacktrace"].splitlines() if cause else ["no cause given"]
+            raise ClusterError(f"job {job} has ended as {account['state']}: {text[0]}")
+        return {vertex["status"] for vertex in account["vertices"]}
+
+    if tasks() is None:
+        slots = _get(settings, "/overview")
+        raise ClusterError(
+            f"job {job} is submitted, but after {START_SECONDS} s not all of its tasks run; the cluster has "
+            f"{slots['slots-available']} free slots of {slots['slots-total']}, and a parallelism of "
+            f"{settings.parallelism} needs as many"
+        )
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 # `flink run` starts this file from a directory of its own making.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,6 +21,9 @@ import settings as settings_module
 from jobs.statements import DEFINITIONS, RESULTS, milliseconds, parameters, statements
 from settings import Settings
 from topics import catalogue
+
+if TYPE_CHECKING:
+    from pyflink.table import StatementSet
 
 NAME = "daily-aggregates"
 
@@ -88,22 +91,31 @@ def main(
         watermark_idleness=watermark_idleness,
         sensors=sensors,
     )
+    results = declare(settings)
+    if explain:
+        print(results.explain())
+    else:
+        results.execute()
+
+
+def declare(settings: Settings, **options: str) -> StatementSet:
+    """The job as one statement set, not yet submitted; ``options`` are Flink's and go before the job's own.
+
+    Raises ``UserError`` when the catalogue cannot be read.
+    """
+    values = parameters(settings, catalogue.read(settings.sensors))
     # PyFlink takes a second to import: --help and a mistake need not wait for it.
     from pyflink.table import EnvironmentSettings, TableEnvironment
 
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    for option, value in configuration(settings).items():
+    for option, value in (configuration(settings) | options).items():
         environment.get_config().set(option, value)
-    values = parameters(settings, catalogue.read(settings.sensors))
     for statement in statements(DEFINITIONS, values):
         environment.execute_sql(statement)
     results = environment.create_statement_set()
     for statement in statements(RESULTS, values):
         results.add_insert_sql(statement)
-    if explain:
-        print(results.explain())
-    else:
-        results.execute()
+    return results
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ def parameters(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
         "group": settings.prefix + settings.job_group,
-        "aggregate_of": _constants((s.name, _text(s.aggregate)) for s in catalogue.values()),
-        "meter_of": _constants((part, _text(meter)) for meter, parts in meters for part in parts),
-        "slot_of": _constants((part, str(slot)) for _, parts in meters for slot, part in enumerate(parts, 1)),
-        "parts_of": _constants((meter, str(1 + len(parts))) for meter, parts in meters),
+        "aggregate_of": _constants("STRING", ((s.name, _text(s.aggregate)) for s in catalogue.values())),
+        "meter_of": _constants("STRING", ((part, _text(meter)) for meter, parts in meters for part in parts)),
+        "slot_of": _constants("INT", ((part, str(n)) for _, parts in meters for n, part in enumerate(parts, 1))),
+        "parts_of": _constants("INT", ((meter, str(1 + len(parts))) for meter, parts in meters)),
         "window": _interval(settings.window),
         "window_ms": str(milliseconds(settings.window)),
         "sliding_window": _interval(settings.sliding_window),
@@ -72,7 +72,7 @@ def _text(value: str) -> str:
     return f"'{value}'"
 
 
-def _constants(pairs: Iterable[tuple[str, str]]) -> str:
-    # An empty MAP[] has no type; the name of no sensor stands in for one.
-    entries = [f"{_text(key)}, {value}" for key, value in pairs] or ["'', NULL"]
+def _constants(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
+    # The NULL says that a look-up may fail. Without it Flink takes MAP[…][sensor] IS NOT NULL to be always true.
+    entries = ["''", f"CAST(NULL AS {kind})", *(word for key, value in pairs for word in (_text(key), value))]
     return f"MAP[{', '.join(entries)}]"

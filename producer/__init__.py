@@ -1,0 +1,1 @@
+"""Simulated sensors, and the producer that publishes their readings."""

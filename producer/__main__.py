@@ -69,7 +69,7 @@ def main(
 
         def report(progress: run.Progress) -> None:
             day = simulation.time(progress.tick) // 1000
-            counts = f"{progress.sent:,} sent  {progress.acknowledged:,} acknowledged  {_date(day)}"
+            counts = f"{described(progress)}  {_date(day)}"
             bar.update(task, completed=progress.tick, counts=counts)
 
         try:
@@ -83,7 +83,16 @@ def main(
             )
         except KeyboardInterrupt:
             delivery.finish()
-    console.print(f"{delivery.sent:,} readings sent, {delivery.acknowledged:,} acknowledged", highlight=False)
+    done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
+    console.print(described(done), highlight=False)
+
+
+def described(progress: run.Progress) -> str:
+    """How much was sent, and whether all of it has arrived."""
+    readings = progress.sent - progress.heartbeats
+    waiting = progress.sent - progress.acknowledged
+    arrived = f"{waiting:,} not acknowledged yet" if waiting else "all acknowledged"
+    return f"{readings:,} readings and {progress.heartbeats:,} heartbeats sent, {arrived}"
 
 
 def parse_start(text: str) -> int:
@@ -93,7 +102,9 @@ def parse_start(text: str) -> int:
     except ValueError:
         raise UserError(f"--start {text}: give a date as YYYY-MM-DD") from None
     if day < datetime(1971, 1, 1, tzinfo=UTC):
-        raise UserError(f"--start {text}: late readings of the days before it would be older than 1970; give a later one")
+        raise UserError(
+            f"--start {text}: late readings of the days before it would be older than 1970; give a later one"
+        )
     return int(day.timestamp()) * 1000
 
 

@@ -28,11 +28,12 @@ class DeliveryError(UserError):
 
 
 class Delivery:
-    """An idempotent producer that counts what it sends and what the broker has acknowledged."""
+    """An idempotent producer that counts what it sends, heartbeats included, and what the broker has acknowledged."""
 
     def __init__(self, settings: Settings, topic: str, identity: str) -> None:
         """Raises ``DeliveryError`` when the topic is not there or Kafka does not answer."""
         self.sent = 0
+        self.heartbeats = 0
         self.acknowledged = 0
         self.failed = 0
         self._failure = ""
@@ -62,14 +63,14 @@ class Delivery:
 
     @property
     def pending(self) -> int:
-        """Readings that are sent and neither acknowledged nor failed yet."""
+        """Messages that are sent and neither acknowledged nor failed yet."""
         return self.sent - self.acknowledged - self.failed
 
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
-        """Queue messages (partition, key, value, timestamp in epoch ms, with the header?); waits while the queue is full."""
+        """Queue messages: partition, key, value, timestamp (epoch ms), with the header? Waits while the queue is full."""
         produce, poll = self._producer.produce, self._producer.poll
         topic, headers, delivered = self._topic, self._headers, self._delivered
-        sent = 0
+        sent = heartbeats = 0
         for partition, key, value, timestamp, marked in messages:
             while True:
                 try:
@@ -82,9 +83,11 @@ class Delivery:
                 else:
                     break
             sent += 1
+            heartbeats += key is None
             if sent % POLL_EVERY == 0:
                 poll(0)
         self.sent += sent
+        self.heartbeats += heartbeats
         poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -95,7 +98,7 @@ class Delivery:
         """Raise ``DeliveryError`` when a reading has failed."""
         if self.failed:
             raise DeliveryError(
-                f"{self.failed:,} readings were not acknowledged ({self._failure}). "
+                f"{self.failed:,} messages were not acknowledged ({self._failure}). "
                 "Start the producer again: it goes on where the topic ends."
             )
 
@@ -105,7 +108,7 @@ class Delivery:
             pass
         self.check()
         if self.acknowledged != self.sent:
-            raise DeliveryError(f"{self.pending:,} readings were neither acknowledged nor refused")
+            raise DeliveryError(f"{self.pending:,} messages were neither acknowledged nor refused")
 
     def _delivered(self, error: KafkaError | None, _message: Any) -> None:
         if error is None:

@@ -77,7 +77,9 @@ class Simulation:
         first the reading of now, then those that come late.
         """
         ticks = np.arange(first, end, dtype=np.int64)
-        parts = [part for index, sensor in enumerate(self.catalogue.values()) for part in self._sent(index, sensor, ticks)]
+        parts = [
+            part for index, sensor in enumerate(self.catalogue.values()) for part in self._sent(index, sensor, ticks)
+        ]
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         tick, site, sensor, ts, _ = columns
         order = np.lexsort((-ts, sensor, site, tick))

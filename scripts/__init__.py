@@ -1,0 +1,1 @@
+"""What is run by hand: the local stack, the demo, measurements."""

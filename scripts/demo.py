@@ -15,7 +15,7 @@ import command_line
 import settings as settings_module
 from command_line import UserError
 from producer import run
-from producer.__main__ import START, parse_start
+from producer.__main__ import START, described, parse_start
 from producer.delivery import Delivery
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, views
@@ -67,7 +67,9 @@ def main(
         console.print(f"[red]{line}[/]")
     total = sum(map(len, wanted.values()))
     if comparison.differences:
-        console.print(f"[bold red]{len(comparison.differences):,} points differ[/] from what pandas computes, see above")
+        console.print(
+            f"[bold red]{len(comparison.differences):,} points differ[/] from what pandas computes, see above"
+        )
     else:
         console.print(f"[bold green]all {total:,} stored points[/] in {len(wanted)} series equal what pandas computes")
     console.print(f"{time.monotonic() - began:.0f} s. The stack stays up:")
@@ -93,14 +95,19 @@ def _simulate(
     delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
     total = sum(map(len, wanted.values()))
     counted = Series(AGG_DAY_COUNT, DEFAULT_SITE, next(iter(simulation.catalogue))).key(settings.prefix)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[counts]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as bar:
         sending = bar.add_task("readings", total=ticks_of(days), counts="")
         storing = bar.add_task("points  ", total=total, counts="")
 
         def sent(progress: run.Progress) -> None:
-            counts = f"{progress.sent:,} sent, {progress.acknowledged:,} acknowledged"
-            bar.update(sending, completed=progress.tick, counts=counts)
+            bar.update(sending, completed=progress.tick, counts=described(progress))
 
         run.run(simulation, delivery, ticks=ticks_of(days), ticks_per_second=None, marks={}, report=sent)
         found: dict[str, oracle.Points] = {}

@@ -59,12 +59,13 @@ def main(
     table = Table("series", "aggregates", "median (s)", "95 % (s)", "worst (s)", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for kind, times in [*waited.items(), ("all", [t for times in waited.values() for t in times])]:
-        table.add_row(kind, str(len(times)), *(f"{t:.2f}" for t in _summary(times)))
+    everything = [seconds for times in waited.values() for seconds in times]
+    for kind, times in [*waited.items(), ("all", everything)]:
+        table.add_row(kind, str(len(times)), *(f"{seconds:.2f}" for seconds in _summary(times)))
     console.print(table)
-    worst = _summary([t for times in waited.values() for t in times])[1]
-    console.print(f"95 % of the aggregates within {worst:.2f} s; the bar is {LIMIT} s")
-    raise typer.Exit(0 if worst <= LIMIT else 1)
+    _, most, _ = _summary(everything)
+    console.print(f"95 % of the aggregates within {most:.2f} s; the bar is {LIMIT} s")
+    raise typer.Exit(0 if most <= LIMIT else 1)
 
 
 def _measure(settings: Settings, simulation: Simulation, days: int, speed: float) -> Iterator[tuple[str, float]]:

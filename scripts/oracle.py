@@ -30,8 +30,8 @@ def readings(simulation: Simulation, ticks: int) -> pd.DataFrame:
     sensors = list(simulation.catalogue)
     frame = pd.DataFrame(
         {
-            "site": pd.Categorical.from_codes(sent.site, list(simulation.sites)),
-            "sensor": pd.Categorical.from_codes(sent.sensor, sensors),
+            "site": pd.Categorical.from_codes(sent.site.tolist(), pd.Index(simulation.sites)),
+            "sensor": pd.Categorical.from_codes(sent.sensor.tolist(), pd.Index(sensors)),
             "ts": sent.ts,
             "value": sent.tenths / DECIMALS,
         }
@@ -40,25 +40,30 @@ def readings(simulation: Simulation, ticks: int) -> pd.DataFrame:
     return frame
 
 
+def too_late(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
+    """For each reading, in the order of sending: has its sensor's clock passed the end of its day by L + B?"""
+    allowed = settings.allowed_lateness / timedelta(milliseconds=1)
+    delay = settings.watermark_delay / timedelta(milliseconds=1)
+    clock = frame.groupby(["site", "sensor"], observed=True).ts.cummax()
+    return frame.day + DAY + allowed <= clock - delay
+
+
 def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str, Points]:
     """The points of every series after ``ticks`` ticks, by key in Redis. For windows of one and two days."""
     if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
         raise ValueError("the oracle knows windows of one and two days only")
-    allowed = settings.allowed_lateness / timedelta(milliseconds=1)
-    delay = settings.watermark_delay / timedelta(milliseconds=1)
     frame = readings(simulation, ticks)
-    clock = frame.groupby(["site", "sensor"], observed=True).ts.cummax()
-    too_late = frame.day + DAY + allowed <= clock - delay
-    watermark = simulation.time(ticks - 1) - delay
+    late = too_late(frame, settings)
+    watermark = simulation.time(ticks - 1) - settings.watermark_delay / timedelta(milliseconds=1)
 
-    by_day = frame[~too_late].groupby(["site", "sensor", "day"], observed=True).value
+    by_day = frame[~late].groupby(["site", "sensor", "day"], observed=True).value
     daily = by_day.agg(["sum", "mean", "count", "min", "max"]).reset_index()
     closed = daily[daily.day + DAY - 1 <= watermark]
     kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in simulation.catalogue.values()})
 
     series: dict[Series, Points] = {}
     _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
-    _collect(series, LATE_REJECTED, frame[too_late], "ts", "value")
+    _collect(series, LATE_REJECTED, frame[late], "ts", "value")
     _collect(series, AGG_DAY_COUNT, closed, "day", "count")
     _collect(series, AGG_DAY, closed[kind == "mean"], "day", "mean")
     _collect(series, AGG_DAY, closed[kind == "sum"], "day", "sum")
@@ -85,7 +90,9 @@ def stored(settings: Settings) -> dict[str, Points]:
     """The points of every series in Redis, by key."""
     with redis.Redis.from_url(settings.redis) as client:
         kinds = ",".join((RAW, LATE_REJECTED, *DERIVED))
-        found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}")
+        found = client.execute_command(
+            "TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}"
+        )
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
 
 

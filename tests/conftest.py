@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,12 +61,20 @@ def stack() -> Iterator[Stack]:
         running.up()
         yield running
     finally:
+        _end_pyflink()
         family = psutil.Process().children(recursive=True)
         running.down()
         shutil.rmtree(directory)
     _, alive = psutil.wait_procs([p for p in family if "java" in p.name() or "redis" in p.name()], timeout=10)
     ours = [p for p in alive if str(directory) in " ".join(p.cmdline())]
     assert not ours, f"left behind: {ours}"
+
+
+def _end_pyflink() -> None:
+    """End the JVM that PyFlink has started in this process, if a test has."""
+    gateway = sys.modules.get("pyflink.java_gateway")
+    if gateway is not None and gateway._gateway is not None:
+        gateway._gateway.shutdown()
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ import settings as settings_module
 from topics import admin, catalogue
 from topics import audit as accounting
 
-app = typer.Typer(help="Create, describe, audit and delete the topics.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Create, describe, audit and delete the topics.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 console = Console(soft_wrap=True)
 
 Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
@@ -40,7 +42,16 @@ def describe(prefix: Prefix = None) -> None:
     """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
     settings = settings_module.load(prefix=prefix)
     groups = (settings.prefix + settings.job_group, settings.prefix + settings.ingest_group)
-    table = Table("topic", "part.", "records", "first (UTC)", "last (UTC)", *(f"{g} lag" for g in groups), box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        "topic",
+        "part.",
+        "records",
+        "first (UTC)",
+        "last (UTC)",
+        *(f"{g} lag" for g in groups),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in table.columns:
         column.no_wrap = True
         column.justify = "left" if column.header in ("topic", "first (UTC)", "last (UTC)") else "right"
@@ -62,7 +73,7 @@ def describe(prefix: Prefix = None) -> None:
 
 @app.command()
 def audit(prefix: Prefix = None) -> None:
-    """Account for every reading of dailyAggr: counted in its day, rejected as late, or a dead letter.
+    """Account for every reading of dailyAggr: counted in its day, rejected, or a dead letter.
 
     Exits with 1 when one is in none of them, or in more than one.
     """
@@ -76,7 +87,7 @@ def audit(prefix: Prefix = None) -> None:
         (account.repeated, "readings that were there already"),
         (account.readings, "readings, each once, of which"),
         (account.counted, "  are counted in their day"),
-        (account.rejected, "  came too late and are in lateRej"),
+        (account.rejected, "  are in lateRej: too late, or their day's state was gone"),
         (account.open, "  belong to a day that is still open"),
         (account.dead_letters, "dead letters"),
     ):

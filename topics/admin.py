@@ -139,9 +139,7 @@ def configuration(settings: Settings) -> dict[str, dict[str, str]]:
 def describe(settings: Settings, groups: Iterable[str] = ()) -> list[PartitionState]:
     """State of every partition of the existing topics, with the lag of each group that has committed there."""
     counts = partitions(settings)
-    every = [
-        TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])
-    ]
+    every = [TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])]
     first = _offsets(settings, every, OffsetSpec.earliest())
     last = _offsets(settings, every, OffsetSpec.latest())
     committed = {group: committed_offsets(settings, group) for group in groups}
@@ -186,7 +184,7 @@ def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], i
 
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
     admin = client(settings)
-    found = admin.list_offsets({tp: spec for tp in every}, request_timeout=TIMEOUT) if every else {}
+    found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}
     return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
 
 

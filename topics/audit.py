@@ -88,7 +88,10 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         name = msgspec.json.decode(message.key(), type=_Name)
         rejected[name.site, name.sensor, name.ts - name.ts % window].add(name.ts)
     counts, closed = _counts(settings)
-    letters = Counter(tuple(_header(message, name) for name in ("topic", "partition", "offset")) for message in _read(settings, DEAD_LETTERS))
+    letters = Counter(
+        tuple(_header(message, name) for name in ("topic", "partition", "offset"))
+        for message in _read(settings, DEAD_LETTERS)
+    )
     account.dead_letters = letters.total()
 
     for day in sorted(seen.keys() | rejected.keys() | counts.keys()):

@@ -12,7 +12,7 @@ import msgspec
 from command_line import UserError
 
 MAX_PARTS = 8
-"""Consumers that one meter can have: the slots of jobs/sql/daily_aggregates.sql."""
+"""Consumers that one meter can have: the slots of jobs/sql/results.sql."""
 
 
 class CatalogueError(UserError):

@@ -3,7 +3,7 @@
 The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can tell a laxity from a proper
 reading, jobs/sql/readings.sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
 verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
-UTF-16, control characters in strings, and of a field given twice the first one. tests/validity.py has every case.
+UTF-16, control characters in strings, and of a field given twice the last one. tests/validity.py has every case.
 
 Besides readings, dailyAggr carries heartbeats, ``{"heartbeat": 1577836800000}``: the producer's word that time has come
 this far in a partition whose sensors are silent. Without them a window would have to wait until the silence has lasted
@@ -32,7 +32,7 @@ class Reading(NamedTuple):
     value: float
 
 
-class Invalid(Exception):
+class Invalid(Exception):  # noqa: N818 - a verdict that is returned, not an error
     """Bytes that hold no valid reading.
 
     ``reason`` is one of the words that deadLetter carries (``REASONS``), the message says more.
@@ -69,7 +69,7 @@ _NUMBER_LENGTH = 1000
 
 
 class Rules(NamedTuple):
-    """What validity depends on besides the bytes: the known sensors, and how far ahead of its sending a reading may be."""
+    """What validity depends on besides the bytes: known sensors, and how far ahead of its sending a reading may be."""
 
     sensors: Container[str]
     future_tolerance_ms: int
@@ -138,12 +138,18 @@ def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Inval
     return _judge(Reading(site, sensor, int(ts), value), sent, rules)
 
 
+_FIELDS = frozenset({*Reading._fields, "heartbeat"})
+
+
 class _Number(str):
     """A JSON number, as it was written."""
 
+    __slots__ = ()
 
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(reversed(pairs))
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields that count, as Flink's decoder takes them: it stops when it has seen as many as its table has."""
+    return dict([pair for pair in pairs if pair[0] in _FIELDS][: len(_FIELDS)])
 
 
 def _not_a_constant(name: str) -> Any:
@@ -155,7 +161,7 @@ _lax = json.JSONDecoder(
     parse_int=_Number,
     parse_float=_Number,
     parse_constant=_not_a_constant,
-    object_pairs_hook=_first_wins,
+    object_pairs_hook=_fields,
 )
 
 

@@ -1,8 +1,7 @@
 -- The readings, as they arrive.
 --
--- Parameters: topic, brokers, group, bounds ('latest-offset' ends a replay, 'unbounded' never ends),
---   aggregate_of (a constant MAP from every known sensor to 'mean', 'sum' or 'difference'),
---   future_tolerance_ms, watermark_delay_ms (B), idleness_ms and drift_ms.
+-- Parameters: topic, brokers, group, aggregate_of (a constant MAP from every known sensor to 'mean', 'sum' or
+--   'difference'), future_tolerance_ms, watermark_delay (B, days and time), idleness_ms and drift_ms (wall and event time).
 --
 -- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
 -- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the

@@ -61,7 +61,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Show processes, job, lag (records) and what is stored. Exits with 1 when the stack is down or unwell."""
+    """Show processes, job, topics and lag (records). Exits with 1 when the stack is down or unwell."""
     settings = settings_module.load()
     stack = Stack(settings)
     table = Table("process", "state", "pid", "up (s)", "memory (MiB)", box=box.SIMPLE_HEAD, pad_edge=False)

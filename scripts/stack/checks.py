@@ -59,7 +59,8 @@ def _holder(port: int) -> str | None:
             return None
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:
         pass
@@ -75,4 +76,3 @@ def _setting(settings: Settings, port: int) -> str:
         settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
     }
     return names[port]
-

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from command_line import UserError
-from scripts.stack.paths import DEFINITIONS, INSTALLED, java_home
+from jobs.tools import INSTALLED, java_home
+from scripts.stack.paths import DEFINITIONS
 
 OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
 """Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
@@ -49,9 +50,7 @@ def _run(part: str, command: list[str], cwd: Path, **env: str) -> None:
         command, cwd=cwd, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode:
-        raise InstallError(
-            f"could not install {part}; is the network there? Try again, it goes on where it was.\n{done.stdout[-2000:]}"
-        )
+        raise InstallError(f"could not install {part}; is the network there? Try again.\n{done.stdout[-2000:]}")
 
 
 def _jars(part: str, target: Path) -> None:

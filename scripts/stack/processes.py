@@ -6,7 +6,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from string import Template
 
 import redis
@@ -14,7 +13,8 @@ import requests
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from scripts.stack.paths import DEFINITIONS, INSTALLED, Paths, flink_home, java_home, redis_home
+from jobs.tools import INSTALLED, flink_environment, flink_home, java_home
+from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from settings import ROOT, Settings
 
 TASKMANAGERS = 1
@@ -106,19 +106,6 @@ def kafka_java(settings: Settings, paths: Paths) -> list[str]:
     ]
 
 
-def flink_environment(paths: Paths) -> dict[str, str]:
-    """Environment of every Flink command, the client's as well."""
-    return {
-        "JAVA_HOME": str(java_home()),
-        "FLINK_HOME": str(flink_home()),
-        "FLINK_CONF_DIR": str(paths.run / "flink-conf"),
-        "FLINK_LOG_DIR": str(paths.logs),
-        "FLINK_PID_DIR": str(paths.run),
-        # The scripts look for Hadoop and for `java` on the PATH before they look at JAVA_HOME.
-        "PATH": f"{java_home()}/bin:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-    }
-
-
 def processes(settings: Settings) -> Iterator[Process]:
     """The processes of the stack, in the order in which they are worth starting."""
     paths = Paths.of(settings)
@@ -138,14 +125,14 @@ def processes(settings: Settings) -> Iterator[Process]:
     yield Process(
         name="jobmanager",
         command=[str(flink_home() / "bin" / "jobmanager.sh"), "start-foreground"],
-        environment=flink_environment(paths),
+        environment=flink_environment(settings),
         ports=(settings.flink_port, settings.flink_rpc_port),
         ready=lambda: _overview(settings) is not None,
     )
     yield Process(
         name="taskmanager",
         command=[str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground"],
-        environment=flink_environment(paths),
+        environment=flink_environment(settings),
         ready=lambda: (_overview(settings) or {}).get("taskmanagers", 0) >= TASKMANAGERS,
     )
     yield Process(

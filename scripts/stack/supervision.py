@@ -21,7 +21,7 @@ from command_line import UserError
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
-from scripts.stack.processes import Process, kafka_java, processes, write_configuration
+from scripts.stack.processes import kafka_java, processes, write_configuration
 from settings import Settings
 
 START_SECONDS = 120

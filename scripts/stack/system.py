@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs import cluster
+from jobs.daily_aggregates import NAME
 from jobs.tools import local_tools
 from scripts.stack.supervision import Stack
 from settings import Settings
@@ -25,7 +26,7 @@ def start_stack(settings: Settings, said: Said) -> Stack:
 
 def start_job(settings: Settings, said: Said) -> None:
     """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr."""
-    name = settings.prefix + cluster.NAME
+    name = settings.prefix + NAME
     if any(job.name == name for job in cluster.jobs(settings)):
         return
     state = cluster.newest_state(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -93,8 +93,13 @@ def test_a_tick_is_15_minutes_and_a_day_closes_with_the_first_two_ticks_of_the_n
 
 
 def test_a_simulation_is_named_by_seed_start_and_number_of_sites() -> None:
-    names = {house(seed=seed, start=start, sites=sites).identity for seed in (1, 2) for start in (0, 1) for sites in (1, 2)}
-    assert len(names) == 8
+    one = house(seed=1, start=0, sites=1).identity
+    assert one == house("TH1", seed=1, start=0, sites=1).identity
+    assert one not in {
+        house(seed=2, start=0, sites=1).identity,
+        house(seed=1, start=1, sites=1).identity,
+        house(seed=1, start=0, sites=2).identity,
+    }
 
 
 # --- The order of sending
@@ -110,10 +115,9 @@ def test_within_a_tick_sites_come_in_order_then_sensors_then_the_newest_reading_
 
 def test_every_sensor_of_every_site_that_is_due_is_sent_once_at_each_tick() -> None:
     sent = rows(house(sites=3), 0, 500)
-    names = Counter((row.tick, row.site, row.sensor) for row in sent if row.sensor not in ("W1", "Mov1", "Etot", "Wtot"))
-    expected = {(k, site, name) for k in range(500) for site in site_names(3) for name in SENSORS if name[:2] in ("TH", "HV", "Mi")}
-    assert set(names) == expected
-    assert set(names.values()) == {1}
+    steady = ("TH1", "TH2", "HVAC1", "HVAC2", "MiAC1", "MiAC2")
+    names = Counter((row.tick, row.site, row.sensor) for row in sent if row.sensor in steady)
+    assert names == dict.fromkeys(product(range(500), site_names(3), steady), 1)
 
 
 def test_what_is_not_late_is_sent_at_its_tick() -> None:
@@ -138,7 +142,7 @@ def test_the_schedule_is_the_one_that_the_design_describes() -> None:
     sent = timed(house("W1"), 2000)
     assert [m for k, m in sent if k == 18] == [18]
     assert [m for k, m in sent if k == 19] == [19, 19 - 192]
-    assert [m for k, m in sent if k == 119] == [119, 119 - 192, 119 - 960]
+    assert [m for k, m in sent if k == 119] == [119 - 192, 119 - 960], "its own reading waits too"
     assert [m for k, m in sent if k == 7] == []
     assert [k for k, m in sent if m == 7] == [199]
     assert [k for k, m in sent if m == 119 + 120 - 960] == [239]
@@ -255,7 +259,7 @@ def test_motion_is_one_at_an_instant_of_the_15_minutes_before_its_tick(seed: int
 
 def test_there_is_no_motion_at_the_start_itself_and_none_before() -> None:
     restless = Sensor(
-        name="Mov9", unit="count", cadence="random", aggregate="sum", partition_class="motion", low=1, high=1, chance=1.0
+        name="Mov9", unit="", cadence="random", aggregate="sum", partition_class="m", low=1, high=1, chance=1
     )
     sent = rows(Simulation(Catalogue({"Mov9": restless}), 1, START, site_names(50)), 0, 10)
     assert {row.tick for row in sent} == set(range(1, 10))
@@ -282,7 +286,7 @@ def test_no_ticks_send_nothing() -> None:
     assert rows(house(), 7, 7) == []
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(seeds, st.sets(st.sampled_from(sorted(SENSORS)), min_size=1), st.integers(1, 4))
 def test_a_reading_depends_on_seed_site_sensor_and_tick_alone(seed: int, names: set[str], sites: int) -> None:
     few = rows(house(*sorted(names), seed=seed, sites=sites), 0, 250)
@@ -305,7 +309,7 @@ def test_different_seeds_give_different_readings(one: int, other: int) -> None:
     assert equal == 1 if one == other else equal < 0.1
 
 
-@given(seeds, st.integers(1, 63))
+@given(seeds, st.integers(0, 63))
 def test_seeds_that_differ_in_one_bit_give_different_readings(seed: int, bit: int) -> None:
     ticks = np.arange(300, dtype=np.int64)
     one, other = house(seed=seed), house(seed=seed ^ (1 << bit))
@@ -332,7 +336,5 @@ def test_another_release_gives_the_same_values() -> None:
     # A producer that goes on where the topic ends compares values, so a release that changed them would fill it twice.
     simulation = house(seed=1, sites=2)
     ticks = np.array([-960, 0, 1, 95, 100_000], dtype=np.int64)
-    assert simulation.tenths(SENSORS["TH1"], ticks).tolist() == PINNED
-
-
-PINNED: list[list[int]] = []
+    # From SplitMix64 in plain integers, worked out beside this code base.
+    assert simulation.tenths(SENSORS["TH1"], ticks).tolist() == [[260, 126, 331, 217, 260], [190, 260, 217, 331, 257]]

@@ -1,0 +1,842 @@
+"""The bridge on the real Kafka and Redis: what it stores, what it puts aside, and that it survives every crash."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil
+import pytest
+import redis
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from ingest.bridge import Bridge
+from ingest.store import NotDurable, Store
+from scripts.stack.processes import processes
+from scripts.stack.supervision import Stack
+from settings import ROOT, Settings
+from tests.running import PATIENCE, Bridging, wait_for
+from tests.validity import CASES, SENT
+from topics import admin, catalogue
+from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+from topics.reading import heartbeat
+
+DAY_MS = 86_400_000
+START = 1_577_836_800_000  # 2020-01-01T00:00Z
+DAY = "2020-01-01 00:00:00Z"
+SENSORS = catalogue.read(ROOT / "sensors.toml")
+
+Points = list[tuple[int, float]]
+
+
+class Record(NamedTuple):
+    """A record to be sent; ``sent`` is its timestamp, epoch ms."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = 0
+    sent: int = START + 100 * DAY_MS
+
+
+def reading(sensor: str, ts: int, value: float, site: str = "home") -> Record:
+    body = msgspec.json.encode({"site": site, "sensor": sensor, "ts": ts, "value": value})
+    return Record(READINGS, sensor.encode(), body, list(SENSORS).index(sensor) % 6)
+
+
+def aggregate(series: str, sensor: str, value: float | None, start: str = DAY, site: str = "home") -> Record:
+    """What the job emits; a value of None withdraws."""
+    name = {"series": series, "site": site, "sensor": sensor, "window_start": start}
+    body = None if value is None else msgspec.json.encode({**name, "window_end": "", "value": value, "count": 96})
+    return Record(AGGREGATES, msgspec.json.encode(name), body)
+
+
+def rejected(ts: int, value: float, site: str = "home") -> Record:
+    name = {"site": site, "sensor": "W1", "ts": ts}
+    return Record(
+        REJECTED, msgspec.json.encode(name), msgspec.json.encode({**name, "value": value, "reason": "too_late"})
+    )
+
+
+def garbage(number: int, partition: int = 0) -> Record:
+    return Record(READINGS, b"\xff%d" % number, b"no reading %d" % number, partition)
+
+
+def send(settings: Settings, *records: Record) -> list[int]:
+    """Send in order, each acknowledged when this returns; returns their offsets."""
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "message.max.bytes": 10**8,
+            "queue.buffering.max.messages": 10**6,
+            "log_level": 0,
+        }
+    )
+    for topic in {record.topic for record in records}:
+        producer.list_topics(settings.prefix + topic)  # before it knows the partitions, a message for one of them fails
+    offsets = [-1] * len(records)
+
+    def acknowledged(number: int) -> Callable[[KafkaError | None, Message], None]:
+        def note(error: KafkaError | None, message: Message) -> None:
+            assert error is None, error
+            offsets[number] = message.offset()
+
+        return note
+
+    for number, (topic, key, value, partition, sent) in enumerate(records):
+        producer.produce(settings.prefix + topic, value, key, partition, acknowledged(number), timestamp=sent)
+        if number % 1000 == 0:
+            producer.poll(0)
+    assert producer.flush(PATIENCE) == 0
+    assert -1 not in offsets
+    return offsets
+
+
+def behind(settings: Settings) -> int:
+    """Records that the bridge has not committed yet."""
+    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    ends = {
+        (settings.prefix + topic, partition): end
+        for topic in (READINGS, AGGREGATES, REJECTED)
+        for partition, end in admin.end_offsets(settings, settings.prefix + topic).items()
+    }
+    return sum(end - committed.get(place, 0) for place, end in ends.items())
+
+
+def wait_until_committed(settings: Settings) -> None:
+    wait_for(lambda: behind(settings) == 0, "everything to be committed")
+
+
+def letters(settings: Settings) -> list[Message]:
+    """Every committed dead letter; waits until no transaction is open."""
+    place = TopicPartition(settings.prefix + DEAD_LETTERS, 0, 0)
+    (end,) = admin.end_offsets(settings, place.topic).values()
+
+    def stable() -> bool:
+        client = admin.client(settings)
+        (last,) = client.list_offsets(
+            {place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED
+        ).values()
+        return bool(last.result().offset >= end)
+
+    wait_for(stable, "the end of every transaction")
+    found = list[Message]()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": "letters",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    try:
+        consumer.assign([place])
+        while (message := consumer.poll(PATIENCE)) is not None and message.error() is None:
+            found.append(message)
+        assert message is not None
+        assert message.error().code() == KafkaError._PARTITION_EOF
+    finally:
+        consumer.close()
+    return found
+
+
+def origin(letter: Message) -> tuple[str, int, int]:
+    headers = dict(letter.headers())
+    return headers["topic"].decode(), int(headers["partition"]), int(headers["offset"])
+
+
+def origins(settings: Settings, records: Sequence[Record], offsets: Sequence[int]) -> list[tuple[str, int, int]]:
+    return sorted((settings.prefix + r.topic, r.partition, o) for r, o in zip(records, offsets, strict=True))
+
+
+def assert_each_once(settings: Settings, wrong: Sequence[Record], offsets: Sequence[int]) -> None:
+    assert sorted(map(origin, letters(settings))) == origins(settings, wrong, offsets)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[redis.Redis]:
+    """Redis, emptied of this test's series in the end."""
+    client = redis.Redis.from_url(settings.redis)
+    yield client
+    if found := list(client.scan_iter(match=f"{settings.prefix}*", count=10_000)):
+        client.delete(*found)
+    client.close()
+
+
+def points(store: redis.Redis, settings: Settings, key: str) -> Points:
+    """The points of a series, empty when there is no such series."""
+    try:
+        answer = store.execute_command("TS.RANGE", settings.prefix + key, "-", "+")
+    except redis.ResponseError:
+        return []
+    return [(ts, float(value)) for ts, value in answer]
+
+
+def stored(store: redis.Redis, settings: Settings) -> dict[str, Points]:
+    """Every series, by its key without the prefix."""
+    keys = [
+        key.decode().removeprefix(settings.prefix) for key in store.scan_iter(match=f"{settings.prefix}*", count=10_000)
+    ]
+    return {key: points(store, settings, key) for key in keys}
+
+
+def described(store: redis.Redis, settings: Settings, key: str) -> tuple[dict[str, str], str]:
+    """Labels and duplicate policy of a series."""
+    flat = store.execute_command("TS.INFO", settings.prefix + key)
+    info = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    return {name.decode(): value.decode() for name, value in info["labels"]}, info["duplicatePolicy"].decode()
+
+
+# What is stored
+
+
+def test_every_valid_reading_is_a_point_of_its_raw_series(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    values = [22.5, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e22, -1e-7]
+    wanted = {
+        "TH1": [(START + n, value) for n, value in enumerate(values)],
+        "Etot": [(0, 1.0), (START, 2.0)],
+        "Mov1": [(START + 123, 1.0)],
+        "site-0002:TH1": [(START, 4.0)],
+        f"{'x' * 64}:W1": [(START, 5.0)],
+        "a_b.C-9:TH1": [(START, 6.0)],
+    }
+    for name, series in wanted.items():
+        site, _, sensor = name.rpartition(":")
+        send(settings, *(reading(sensor, ts, value, site or "home") for ts, value in series))
+    wait_until_committed(settings)
+    found = stored(store, settings)
+    assert found == wanted
+    assert str(found["TH1"][1][1]) == "-0.0"
+    expected = {"site": "home", "sensor": "TH1", "series": "raw", "unit": "°C", "prefix": settings.prefix}
+    assert described(store, settings, "TH1") == (expected, "first")
+    other = {"site": "a_b.C-9", "sensor": "TH1", "series": "raw", "unit": "°C", "prefix": settings.prefix}
+    assert described(store, settings, "a_b.C-9:TH1") == (other, "first")
+    assert letters(settings) == []
+
+
+def test_of_a_reading_that_is_sent_twice_the_first_counts(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    send(settings, reading("TH1", START, 1.0), reading("TH1", START, 2.0), reading("TH1", START + 1, 3.0))
+    wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START, 1.0), (START + 1, 3.0)]
+    send(settings, reading("TH1", START + 1, 4.0), reading("TH1", START, 5.0))
+    wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START, 1.0), (START + 1, 3.0)]
+
+
+def test_aggregates_and_rejected_readings_are_series_of_their_own(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    send(
+        settings,
+        aggregate("AggDay", "TH1", 20.5),
+        aggregate("AggDay", "TH1", 21.5, "2020-01-02 00:00:00Z"),
+        aggregate("AggDayCount", "TH1", 96),
+        aggregate("AggDayDiff", "Etot", 62_400, "2019-12-31 00:00:00Z"),
+        aggregate("AggDayRest", "Etot", -3.5),
+        aggregate("AggDay", "TH1", 7.5, site="b"),
+        rejected(START - 9 * DAY_MS, 0.5),
+        rejected(START - 8 * DAY_MS, 0.25),
+        rejected(START, 0.75, site="b"),
+    )
+    wait_until_committed(settings)
+    assert stored(store, settings) == {
+        "AggDayTH1": [(START, 20.5), (START + DAY_MS, 21.5)],
+        "AggDayCountTH1": [(START, 96.0)],
+        "AggDayDiffEtot": [(START, 62_400.0)],
+        "AggDayRestEtot": [(START, -3.5)],
+        "b:AggDayTH1": [(START, 7.5)],
+        "LateRejW1": [(START - 9 * DAY_MS, 0.5), (START - 8 * DAY_MS, 0.25)],
+        "b:LateRejW1": [(START, 0.75)],
+    }
+    for key, site, sensor, kind, unit in (
+        ("AggDayTH1", "home", "TH1", "AggDay", "°C"),
+        ("AggDayDiffEtot", "home", "Etot", "AggDayDiff", "Wh"),
+        ("b:LateRejW1", "b", "W1", "LateRej", "L"),
+    ):
+        labels = {"site": site, "sensor": sensor, "series": kind, "unit": unit, "prefix": settings.prefix}
+        assert described(store, settings, key) == (labels, "last")
+
+
+def test_of_an_aggregate_the_last_correction_counts(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", 2.0))
+    wait_until_committed(settings)
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+    send(settings, aggregate("AggDay", "TH1", 3.0))
+    wait_until_committed(settings)
+    assert points(store, settings, "AggDayTH1") == [(START, 3.0)]
+
+
+def test_heartbeats_are_neither_stored_nor_put_aside(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:
+    send(settings, *(Record(READINGS, None, heartbeat(START + n), n % 6) for n in range(60)))
+    wait_until_committed(settings)
+    assert bridge.bridge.counts.records == 60
+    assert stored(store, settings) == {}
+    assert letters(settings) == []
+
+
+def test_a_series_that_somebody_deletes_is_made_again(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:
+    send(settings, reading("TH1", START, 1.0), aggregate("AggDay", "TH1", 1.0), reading("TH2", START, 1.0))
+    wait_until_committed(settings)
+    assert store.delete(settings.prefix + "TH1", settings.prefix + "AggDayTH1") == 2
+    send(settings, reading("TH1", START + 1, 2.0), reading("TH2", START + 1, 2.0), aggregate("AggDay", "TH1", 2.0))
+    wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START + 1, 2.0)]
+    assert points(store, settings, "TH2") == [(START, 1.0), (START + 1, 2.0)]
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+    assert described(store, settings, "TH1")[0]["series"] == "raw"
+    assert [described(store, settings, key)[1] for key in ("TH1", "AggDayTH1")] == ["first", "last"]
+
+
+def test_two_bridges_share_the_work(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:
+    first = [reading(sensor, START + n, n) for n in range(500) for sensor in SENSORS]
+    wrong = [garbage(n, n % 6) for n in range(30)]
+    send(settings, *first)
+    with Bridging(Bridge(settings, SENSORS)):
+        offsets = send(settings, *wrong)
+        send(settings, *(reading(sensor, START + n, n) for n in range(500, 1000) for sensor in SENSORS))
+        wait_until_committed(settings)
+    assert stored(store, settings) == {sensor: [(START + n, float(n)) for n in range(1000)] for sensor in SENSORS}
+    assert_each_once(settings, wrong, offsets)
+
+
+# Withdrawals
+
+
+class Clock:
+    """Time passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(settings: Settings, clock: Clock) -> Iterator[Bridging]:
+    """A bridge whose time is the test's."""
+    with Bridging(Bridge(settings, SENSORS, clock)) as running:
+        yield running
+
+
+def wait_until_read(running: Bridging, records: int) -> None:
+    wait_for(lambda: running.bridge.counts.records >= records, f"{records} records to be read")
+
+
+def test_a_withdrawal_with_its_correction_behind_it_is_just_the_correction(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    days = [f"2020-01-{day:02} 00:00:00Z" for day in range(1, 29)]
+    send(settings, *(aggregate("AggDay", "TH1", 1.0, day) for day in days))
+    wait_until_committed(settings)
+    old, new = ([(START + day * DAY_MS, value) for day in range(28)] for value in (1.0, 2.0))
+    assert points(store, settings, "AggDayTH1") == old
+    send(
+        settings,
+        *(r for day in days for r in (aggregate("AggDay", "TH1", None, day), aggregate("AggDay", "TH1", 2.0, day))),
+    )
+    seen = old
+    while seen != new:
+        seen = points(store, settings, "AggDayTH1")
+        assert [ts for ts, _ in seen] == [ts for ts, _ in old], "a gap"
+    wait_until_committed(settings)
+    assert bridge.bridge.counts.withdrawn == 0
+
+
+def test_a_reader_sees_no_gap_while_a_withdrawal_waits_for_its_correction(
+    settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
+) -> None:
+    send(settings, aggregate("AggDay", "TH1", 1.0))
+    wait_until_read(timed, 1)
+    send(settings, aggregate("AggDay", "TH1", None))
+    wait_until_read(timed, 2)
+    clock.now += settings.settle.total_seconds() - 0.01
+    send(settings, reading("TH1", START, 5.0))  # carried by a poll that could have deleted the point
+    wait_until_read(timed, 3)
+    assert points(store, settings, "AggDayTH1") == [(START, 1.0)]
+    send(settings, aggregate("AggDay", "TH1", 2.0))
+    wait_until_read(timed, 4)
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+    clock.now += 1000
+    send(settings, reading("TH1", START + 1, 5.0))
+    wait_until_read(timed, 5)
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+    assert timed.bridge.counts.withdrawn == 0
+
+
+def test_a_withdrawal_that_nothing_follows_deletes_the_point_after_the_settle_time(
+    settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
+) -> None:
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", 2.0, "2020-01-02 00:00:00Z"))
+    (offset,) = send(settings, aggregate("AggDay", "TH1", None))
+    send(settings, aggregate("AggDay", "TH2", 3.0))
+    wait_until_read(timed, 4)
+    assert points(store, settings, "AggDayTH1") == [(START, 1.0), (START + DAY_MS, 2.0)]
+    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    assert committed[settings.prefix + AGGREGATES, 0] == offset, "a bridge that dies now would not delete it"
+    clock.now += settings.settle.total_seconds()
+    wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
+    assert points(store, settings, "AggDayTH1") == [(START + DAY_MS, 2.0)]
+
+
+def test_a_withdrawal_that_is_done_is_committed(settings: Settings, timed: Bridging, clock: Clock) -> None:
+    """Else the lag would stay, and a restart would read everything behind the withdrawal again."""
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
+    wait_until_read(timed, 3)
+    clock.now += settings.settle.total_seconds()
+    wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
+    wait_for(lambda: behind(settings) == 0, "the offset behind the withdrawal to be committed", seconds=10)
+
+
+def test_a_withdrawal_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
+    settings: Settings, store: redis.Redis
+) -> None:
+    with Bridging(Bridge(settings, SENSORS, Clock())) as first:
+        send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None))
+        wait_until_read(first, 2)
+    assert points(store, settings, "AggDayTH1") == []  # the value was never written: its withdrawal came in the batch
+    store.execute_command("TS.CREATE", settings.prefix + "AggDayTH1", "DUPLICATE_POLICY", "LAST")
+    store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START, 1.0)
+    with Bridging(Bridge(settings, SENSORS)) as second:
+        wait_for(lambda: second.bridge.counts.withdrawn == 1, "the withdrawal")
+    assert points(store, settings, "AggDayTH1") == []
+
+
+def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
+    settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
+) -> None:
+    send(settings, aggregate("AggDay", "TH1", 1.0))
+    wait_until_read(timed, 1)
+    send(settings, aggregate("AggDay", "TH1", None, "2020-01-05 00:00:00Z"), aggregate("AggDay", "TH2", None))
+    wait_until_read(timed, 3)
+    clock.now += settings.settle.total_seconds()
+    wait_for(lambda: timed.bridge.counts.withdrawn == 2, "both withdrawals")
+    send(settings, reading("TH1", START, 5.0))
+    wait_until_read(timed, 4)
+    assert stored(store, settings) == {"AggDayTH1": [(START, 1.0)], "TH1": [(START, 5.0)]}
+
+
+# Dead letters
+
+KEYS = (b"TH1", None, b"", b"\xff\x00\xfe", "schlüssel".encode())
+
+
+def test_each_invalid_record_is_one_dead_letter_as_it_was_found(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    cases = [case for case in CASES if len(case.value or b"") < 900_000]
+    records = [Record(READINGS, KEYS[n % 5], case.value, n % 6, SENT) for n, case in enumerate(cases)]
+    offsets = send(settings, *records)
+    wait_until_committed(settings)
+    wanted = {
+        (settings.prefix + READINGS, record.partition, offset): (record.key, record.value, case.expected)
+        for case, record, offset in zip(cases, records, offsets, strict=True)
+        if isinstance(case.expected, str)
+    }
+    found = letters(settings)
+    assert len(wanted) > 30
+    assert sorted(map(origin, found)) == sorted(wanted)
+    for letter in found:
+        headers = dict(letter.headers())
+        assert (letter.key(), letter.value(), headers["reason"].decode()) == wanted[origin(letter)]
+        assert headers["detail"].decode()
+        assert letter.timestamp()[1] == SENT
+    assert bridge.bridge.counts.dead_letters == len(found)
+    held = {
+        (item.site, item.sensor, item.ts) for case in cases if isinstance(case.expected, list) for item in case.expected
+    }
+    assert sum(map(len, stored(store, settings).values())) == len(held)
+
+
+def test_a_record_with_several_invalid_readings_is_one_dead_letter(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    good = msgspec.json.decode(reading("TH1", START, 1.0).value or b"")
+    wrong = Record(READINGS, b"k", msgspec.json.encode([{**good, "sensor": "X"}, good, {**good, "value": None}]))
+    offsets = send(settings, wrong)
+    wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START, 1.0)]
+    assert_each_once(settings, [wrong], offsets)
+
+
+def test_garbage_in_the_derived_topics_is_put_aside_too(
+    settings: Settings, bridge: Bridging, store: redis.Redis
+) -> None:
+    name, body = aggregate("AggDay", "TH1", 1.0)[1:3]
+    assert name is not None
+    assert body is not None
+    wrong = [
+        Record(AGGREGATES, b"TH1", body),
+        Record(AGGREGATES, b"", body),
+        Record(AGGREGATES, b"\xff", None),
+        Record(AGGREGATES, name, b"{"),
+        Record(AGGREGATES, name, b""),
+        Record(AGGREGATES, name, body.replace(b"1.0", b"NaN")),
+        Record(AGGREGATES, name, body.replace(b"1.0", b"1e999")),
+        Record(AGGREGATES, name, body.replace(b"1.0", b"null")),
+        Record(AGGREGATES, name.replace(b"AggDay", b"AggYear"), body),
+        Record(AGGREGATES, name.replace(b"TH1", b"TH9"), None),
+        Record(AGGREGATES, name.replace(b"home", b"a b"), body),
+        Record(AGGREGATES, name.replace(b"2020-01-01 ", b""), body),
+        Record(REJECTED, b"k", None),
+        Record(REJECTED, b"k", b"{"),
+        Record(REJECTED, b"k", b"\xff"),
+        Record(REJECTED, b"k", rejected(-1, 0.5).value),
+        Record(REJECTED, b"k", (rejected(START, 0.5).value or b"").replace(b"W1", b"W9")),
+    ]
+    offsets = send(settings, *wrong)
+    send(settings, aggregate("AggDay", "TH2", 3.0), rejected(START, 0.5))
+    wait_until_committed(settings)
+    assert stored(store, settings) == {"AggDayTH2": [(START, 3.0)], "LateRejW1": [(START, 0.5)]}
+    assert_each_once(settings, wrong, offsets)
+    by_origin = dict(
+        zip(
+            ((settings.prefix + r.topic, r.partition, o) for r, o in zip(wrong, offsets, strict=True)),
+            wrong,
+            strict=True,
+        )
+    )
+    for letter in letters(settings):
+        record = by_origin[origin(letter)]
+        assert (letter.key(), letter.value()) == (record.key, record.value)
+
+
+TOO_MUCH_FOR_REDIS = {
+    "an aggregate of a day before 1970": aggregate("AggDay", "TH1", 1.0, "1969-12-31 00:00:00Z"),
+    "the withdrawal of one": aggregate("AggDay", "TH1", None, "1969-12-31 00:00:00Z"),
+    "a rejected reading of the year 300 million": rejected(2**63, 0.5),
+    "a reading as far off, stamped with that time": reading("TH1", 2**63, 1.0)._replace(sent=2**63 - 1),
+}
+TOO_LARGE = {
+    "a megabyte": Record(READINGS, b"k", random.Random(1).randbytes(1_048_000)),
+    "much, well compressed": Record(READINGS, b"k", b"x" * 5_000_000),
+    "more than ten million bytes, well compressed": Record(READINGS, b"k", b"x" * 12_000_000),
+    "a long name, which the reason quotes": aggregate("AggDay", "TH1", None, random.Random(1).randbytes(300_000).hex()),
+}
+
+
+@pytest.mark.parametrize("what", [*TOO_MUCH_FOR_REDIS, *TOO_LARGE])
+def test_no_record_stalls_the_bridge(settings: Settings, store: redis.Redis, what: str) -> None:
+    wrong = {**TOO_MUCH_FOR_REDIS, **TOO_LARGE}[what]
+    with Bridging(Bridge(settings.model_copy(update={"settle": settings.settle / 100}), SENSORS)):
+        offsets = send(settings, wrong)
+        send(settings, reading("TH1", START, 1.0))
+        wait_for(lambda: behind(settings) == 0, "the bridge to go on", seconds=15)
+    assert points(store, settings, "TH1") == [(START, 1.0)]
+    assert_each_once(settings, [wrong], offsets)
+
+
+# Crashes
+
+
+@contextmanager
+def bridge_process(settings: Settings, log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A bridge as a process of its own, which does not outlive the block."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, *(command or ("-m", "ingest"))],
+            cwd=ROOT,
+            env={**os.environ, **settings.environment()},
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def writes(store: redis.Redis) -> int:
+    """How often points have been written since Redis started."""
+    return int(store.info("commandstats").get("cmdstat_TS.MADD", {"calls": 0})["calls"])
+
+
+def wait_for_writes(store: redis.Redis, count: int) -> None:
+    until = writes(store) + count
+    wait_for(lambda: writes(store) >= until, f"{count} batches to be written")
+
+
+def flood(sites: int, each: int, wrong: int, seed: int) -> tuple[list[Record], list[Record], dict[str, Points]]:
+    """Readings of some houses with invalid records among them; the invalid ones again; and the series."""
+    rng = random.Random(seed)
+    names = ["home", *(f"site-{n:04}" for n in range(2, sites + 1))]
+    records = [
+        reading(sensor, START + n * 900_000, float(n), site)
+        for n in range(each)
+        for site in names
+        for sensor in SENSORS
+    ]
+    bad = [garbage(n, rng.randrange(6)) for n in range(wrong)]
+    for record in bad:
+        records.insert(rng.randrange(len(records)), record)
+    series = [(START + n * 900_000, float(n)) for n in range(each)]
+    keys = [sensor if site == "home" else f"{site}:{sensor}" for site in names for sensor in SENSORS]
+    return records, bad, dict.fromkeys(keys, series)
+
+
+def offsets_of(some: Iterable[Record], records: Sequence[Record], offsets: Sequence[int]) -> list[int]:
+    where = {record.value: offset for record, offset in zip(records, offsets, strict=True)}
+    return [where[record.value] for record in some]
+
+
+def test_killed_at_any_moment_it_loses_and_repeats_nothing(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"batch": 1000})
+    records, wrong, wanted = flood(sites=20, each=1000, wrong=60, seed=4)
+    offsets = send(settings, *records)
+    rng = random.Random(5)
+    for _ in range(5):
+        with bridge_process(settings, tmp_path / "log") as process:
+            wait_for_writes(store, rng.randrange(1, 30))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert behind(settings) > 0, "it was never killed while it worked"
+    with bridge_process(settings, tmp_path / "log") as process:
+        wait_until_committed(settings)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert stored(store, settings) == wanted
+    assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+DYING = """
+import os, sys
+from confluent_kafka import Producer
+from ingest import dead_letters
+from ingest.__main__ import app
+
+class Dying(Producer):
+    def commit_transaction(self, *timeout):
+        if sys.argv[1] == "before":
+            self.flush()
+            os.kill(os.getpid(), 9)
+        super().commit_transaction(*timeout)
+        os.kill(os.getpid(), 9)
+
+dead_letters.Producer = Dying
+dead_letters.TIMEOUT = 5  # seconds after which the broker aborts the transaction of the dead
+app(args=[])
+"""
+
+
+def test_killed_on_either_side_of_a_transaction_it_writes_each_dead_letter_once(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    wrong = [garbage(n, n) for n in range(3)]
+    offsets = send(settings, reading("TH1", START, 1.0), *wrong, reading("TH1", START + 1, 2.0))[1:-1]
+    for moment in ("before", "after"):
+        with bridge_process(settings, tmp_path / "log", "-c", DYING, moment) as process:
+            assert process.wait(PATIENCE) == -signal.SIGKILL, (tmp_path / "log").read_text()
+    with Bridging(Bridge(settings, SENSORS)):
+        wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START, 1.0), (START + 1, 2.0)]
+    assert_each_once(settings, wrong, offsets)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_has_committed_what_it_has_stored(
+    settings: Settings, store: redis.Redis, tmp_path: Path, number: signal.Signals
+) -> None:
+    settings = settings.model_copy(update={"batch": 300})
+    records, wrong, _ = flood(sites=4, each=1000, wrong=30, seed=6)
+    offsets = send(settings, *records)
+    with bridge_process(settings, tmp_path / "log") as process:
+        wait_for_writes(store, 10)
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    done = [
+        r
+        for r, o in zip(records, offsets, strict=True)
+        if o < committed.get((settings.prefix + READINGS, r.partition), 0)
+    ]
+    assert 0 < len(done) < len(records), "it was stopped before it began, or after it had finished"
+    wanted: dict[str, Points] = {}
+    for record in done:
+        if record in wrong:
+            continue
+        body = msgspec.json.decode(record.value or b"")
+        key = body["sensor"] if body["site"] == "home" else f"{body['site']}:{body['sensor']}"
+        wanted.setdefault(key, []).append((body["ts"], body["value"]))
+    assert stored(store, settings) == wanted
+    letters_done = [record for record in wrong if record in done]
+    assert_each_once(settings, letters_done, offsets_of(letters_done, records, offsets))
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_asked_to_stop_while_redis_is_away_it_stops(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    nowhere = settings.model_copy(update={"redis": "redis://127.0.0.1:1/0"})
+    with bridge_process(nowhere, log) as process:
+        wait_for(lambda: "trying again" in log.read_text(), "it to miss Redis")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def killed(stack: Stack) -> Iterator[Callable[[str], None]]:
+    """Kills a process of the stack; in the end each of them runs again."""
+
+    def kill(name: str) -> None:
+        pid = stack.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: stack.state(name) == "RUNNING" and stack.pid(name) != pid, f"the supervisor to restart {name}")
+
+    yield kill
+    make_ready(stack, "redis", "kafka")
+
+
+def make_ready(stack: Stack, *names: str) -> None:
+    for process in processes(stack.settings):
+        if process.name in names:
+            stack.start(process.name)
+            wait_for(process.ready, f"{process.name} to serve")
+
+
+def carry_through(
+    settings: Settings,
+    store: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+    away: Callable[[], None],
+    back: Callable[[], None],
+) -> None:
+    """Take ``what`` away in the middle of the work, and bring it back when the bridge has noticed."""
+    settings = settings.model_copy(update={"batch": 200})
+    records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=7)
+    bridge = Bridge(settings, SENSORS)
+    bridge._store = Store(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
+    half = len(records) // 2
+    offsets = send(settings, *records[:half])
+    with Bridging(bridge), caplog.at_level(logging.WARNING):
+        wait_for(lambda: bridge.counts.points > 1000, "the first points")
+        assert bridge.counts.records < half, "it has done all before anything happens"
+        away()
+        if what == "Redis":
+            offsets += send(settings, *records[half:])
+        wait_for(lambda: f"{what}: " in caplog.text, f"the bridge to miss {what}")
+        back()
+        if what == "Kafka":
+            offsets += send(settings, *records[half:])
+        wait_until_committed(settings)
+    assert stored(store, settings) == wanted
+    assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+@pytest.mark.usefixtures("killed")
+@pytest.mark.parametrize("name", ["redis", "kafka"])
+def test_it_goes_on_when_what_was_stopped_is_started(
+    stack: Stack, settings: Settings, store: redis.Redis, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    carry_through(
+        settings, store, caplog, name.capitalize(), away=lambda: stack.stop(name), back=lambda: make_ready(stack, name)
+    )
+
+
+def test_it_goes_on_when_redis_was_killed(
+    stack: Stack,
+    settings: Settings,
+    store: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    killed: Callable[[str], None],
+) -> None:
+    carry_through(
+        settings, store, caplog, "Redis", away=lambda: killed("redis"), back=lambda: make_ready(stack, "redis")
+    )
+
+
+def test_it_goes_on_when_redis_was_frozen(
+    stack: Stack, settings: Settings, store: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    frozen = psutil.Process(stack.pid("redis"))
+    try:
+        carry_through(settings, store, caplog, "Redis", away=frozen.suspend, back=frozen.resume)
+    finally:
+        frozen.resume()
+
+
+def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
+    stack: Stack, settings: Settings, store: redis.Redis, killed: Callable[[str], None], tmp_path: Path
+) -> None:
+    """As by a laptop that sleeps: while a batch with a dead letter is under way, which the group will not take any more."""
+    group, log = settings.prefix + settings.ingest_group, tmp_path / "log"
+
+    def members() -> int:
+        return len(admin.client(settings).describe_consumer_groups([group])[group].result().members)
+
+    with bridge_process(settings, log) as process:
+        send(settings, reading("TH1", START, 1.0))
+        wait_until_committed(settings)
+        stack.stop("redis")
+        wrong = garbage(1)
+        offsets = send(settings, wrong, reading("TH1", START + 1, 2.0))[:1]
+        wait_for(lambda: "trying again" in log.read_text(), "the batch to be under way")
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: members() == 0, "the group to give it up")
+        make_ready(stack, "redis")
+        process.send_signal(signal.SIGCONT)
+        wait_for(lambda: behind(settings) == 0, "it to go on", seconds=30)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0, log.read_text()
+    assert points(store, settings, "TH1") == [(START, 1.0), (START + 1, 2.0)]
+    assert_each_once(settings, [wrong], offsets)
+
+
+class Doubting(Store):
+    """A store that does not confirm what was written until it was asked often enough."""
+
+    def __init__(self, settings: Settings, doubts: int) -> None:
+        super().__init__(settings, SENSORS)
+        self.doubts = doubts
+        self.committed: list[Any] = []
+        self.written = 0
+        self._settings = settings
+
+    def write(self, points: Sequence[Any]) -> None:
+        super().write(points)
+        self.written += len(points)
+
+    def wait_durable(self) -> None:
+        group = self._settings.prefix + self._settings.ingest_group
+        self.committed.append(admin.committed_offsets(self._settings, group))
+        if len(self.committed) <= self.doubts:
+            raise NotDurable("not yet")
+        super().wait_durable()
+
+
+def test_nothing_is_committed_before_it_is_on_disk(settings: Settings, store: redis.Redis) -> None:
+    bridge = Bridge(settings, SENSORS)
+    bridge._store = doubting = Doubting(settings, doubts=3)
+    wrong = garbage(1)
+    offsets = send(settings, reading("TH1", START, 1.0), wrong)[1:]
+    with Bridging(bridge):
+        wait_until_committed(settings)
+    assert doubting.committed[:4] == [{}] * 4, "an offset was committed before the store had confirmed"
+    assert doubting.written >= 4, "what was not confirmed was not written again"
+    assert points(store, settings, "TH1") == [(START, 1.0)]
+    assert_each_once(settings, [wrong], offsets)

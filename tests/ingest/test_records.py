@@ -1,0 +1,249 @@
+"""What the bridge makes of one record of flinkAggr, lateRej and dailyAggr; no server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.records import Point, Records
+from settings import ROOT
+from topics import catalogue
+from topics.names import Series
+from topics.reading import REASONS, Invalid, heartbeat
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+START = 1_577_836_800_000  # 2020-01-01T00:00Z
+LATEST_TS = 2**63 - 1
+"""RedisTimeSeries refuses a later one (tried on 1.12)."""
+
+RECORDS = Records(
+    catalogue.read(ROOT / "sensors.toml"),
+    future_tolerance_ms=HOUR_MS,
+    window_ms=DAY_MS,
+    sliding_window_ms=2 * DAY_MS,
+)
+
+
+def key(series: str = "AggDay", site: str = "home", sensor: str = "TH1", start: str = "2020-01-01 00:00:00Z") -> bytes:
+    return msgspec.json.encode({"series": series, "site": site, "sensor": sensor, "window_start": start})
+
+
+def value(of: bytes, **other: Any) -> bytes:
+    fields = {**msgspec.json.decode(of), "window_end": "2020-01-02 00:00:00Z", "value": 22.5, "count": 96}
+    return msgspec.json.encode({**fields, **other})
+
+
+def rejected(**other: Any) -> bytes:
+    reading = {"site": "home", "sensor": "W1", "ts": START, "value": 0.5, "reason": "too_late", "late_ms": 5}
+    return msgspec.json.encode({**reading, **other})
+
+
+def assert_invalid(item: Point | Invalid, reason: str) -> None:
+    assert isinstance(item, Invalid), item
+    assert item.reason == reason
+    assert item.reason in REASONS
+    assert str(item).encode()
+
+
+@pytest.mark.parametrize(
+    ("series", "sensor", "start", "ts"),
+    [
+        ("AggDay", "TH1", "2020-01-01 00:00:00Z", START),
+        ("AggDayCount", "W1", "2020-01-01 00:00:00Z", START),
+        ("AggDayRest", "Etot", "2020-01-01 00:00:00Z", START),
+        # Its window of two days begins the day before the one that it describes.
+        ("AggDayDiff", "Etot", "2019-12-31 00:00:00Z", START),
+        ("AggDay", "TH1", "2020-02-29 00:00:00Z", START + 59 * DAY_MS),
+        ("AggDay", "TH1", "1970-01-01 00:00:00Z", 0),
+        ("AggDay", "TH1", "2019-10-27 00:00:00Z", START - 66 * DAY_MS),  # a day that has 25 hours in much of Europe
+    ],
+)
+def test_an_aggregate_is_a_point_at_the_start_of_its_day(series: str, sensor: str, start: str, ts: int) -> None:
+    name = key(series, sensor=sensor, start=start)
+    assert RECORDS.aggregate(name, value(name)) == Point(Series(series, "home", sensor), ts, 22.5)
+
+
+@pytest.mark.parametrize(
+    ("series", "ts"),
+    [("AggDay", START), ("AggDayCount", START), ("AggDayRest", START), ("AggDayDiff", START + DAY_MS)],
+)
+def test_a_withdrawal_names_the_point_that_its_value_has_set(series: str, ts: int) -> None:
+    name = key(series, sensor="Etot")
+    withdrawn, set_before = RECORDS.aggregate(name, None), RECORDS.aggregate(name, value(name))
+    assert withdrawn == Point(Series(series, "home", "Etot"), ts, None)
+    assert isinstance(set_before, Point)
+    assert (withdrawn.series, withdrawn.ts) == (set_before.series, set_before.ts)
+
+
+def test_the_difference_describes_the_last_day_of_a_longer_window_too() -> None:
+    hours = Records(catalogue.read(ROOT / "sensors.toml"), 0, window_ms=HOUR_MS, sliding_window_ms=3 * HOUR_MS)
+    name = key("AggDayDiff", sensor="Etot")
+    point = hours.aggregate(name, value(name))
+    assert isinstance(point, Point)
+    assert point.ts == START + 2 * HOUR_MS
+
+
+@pytest.mark.parametrize("site", ["home", "site-0002", "0", "a_b.c-D", "x" * 64])
+def test_an_aggregate_of_any_site(site: str) -> None:
+    name = key(site=site)
+    assert RECORDS.aggregate(name, value(name)) == Point(Series("AggDay", site, "TH1"), START, 22.5)
+
+
+@pytest.mark.parametrize("number", [0, -0.0, -17, 5e-324, 1.7976931348623157e308, 0.1 + 0.2])
+def test_an_aggregate_keeps_its_value_to_the_last_bit(number: float) -> None:
+    name = key()
+    point = RECORDS.aggregate(name, value(name, value=number))
+    assert isinstance(point, Point)
+    assert repr(point.value) == repr(float(number))
+
+
+def test_the_key_names_an_aggregate_and_further_fields_are_ignored() -> None:
+    name = msgspec.json.encode({**msgspec.json.decode(key()), "more": [1]})
+    assert RECORDS.aggregate(name, value(key(), more={})) == Point(Series("AggDay", "home", "TH1"), START, 22.5)
+
+
+GOOD = key()
+GOOD_VALUE = value(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        (None, GOOD_VALUE, "not_json"),
+        (b"", GOOD_VALUE, "not_json"),
+        (b"TH1", GOOD_VALUE, "not_json"),
+        (GOOD + b"x", GOOD_VALUE, "not_json"),
+        (b"[]", GOOD_VALUE, "not_json"),
+        (b"\xff\xfe", GOOD_VALUE, "not_json"),
+        (b'{"series":"AggDay","site":"home","sensor":"TH1"}', GOOD_VALUE, "not_json"),
+        (b'{"series":1,"site":"home","sensor":"TH1","window_start":"2020-01-01 00:00:00Z"}', GOOD_VALUE, "not_json"),
+        (key(start="2020-01-01"), GOOD_VALUE, "not_json"),
+        (key(start="2020-01-01 00:00:00"), GOOD_VALUE, "not_json"),
+        (key(start="2020-02-30 00:00:00Z"), GOOD_VALUE, "not_json"),
+        (key(start=""), GOOD_VALUE, "not_json"),
+        (GOOD, b"", "not_json"),
+        (GOOD, b"null", "not_json"),
+        (GOOD, b"{", "not_json"),
+        (GOOD, b"\xff", "not_json"),
+        (GOOD, value(GOOD, value=None), "not_json"),
+        (GOOD, value(GOOD, value="22.5"), "not_json"),
+        (GOOD, value(GOOD, count="many"), "not_json"),
+        (GOOD, GOOD_VALUE.replace(b"22.5", b"NaN"), "not_json"),
+        (GOOD, b'{"value":22.5}', "not_json"),
+        (key("AggWeek"), GOOD_VALUE, "unknown_sensor"),
+        (key("raw"), GOOD_VALUE, "unknown_sensor"),
+        (key("LateRej"), GOOD_VALUE, "unknown_sensor"),
+        (key(sensor="TH9"), GOOD_VALUE, "unknown_sensor"),
+        (key(sensor="TH9"), None, "unknown_sensor"),
+        (key(sensor=""), GOOD_VALUE, "unknown_sensor"),
+        (key(site=""), GOOD_VALUE, "unknown_sensor"),
+        (key(site="a b"), GOOD_VALUE, "unknown_sensor"),
+        (key(site="x" * 65), None, "unknown_sensor"),
+    ],
+)
+def test_what_is_no_aggregate_is_invalid(name: bytes | None, body: bytes | None, reason: str) -> None:
+    assert_invalid(RECORDS.aggregate(name, body), reason)
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400"])
+def test_an_aggregate_is_finite(number: bytes) -> None:
+    assert isinstance(RECORDS.aggregate(GOOD, GOOD_VALUE.replace(b"22.5", number)), Invalid)
+
+
+@pytest.mark.parametrize("start", ["1969-12-31 00:00:00Z", "1960-01-01 00:00:00Z", "0001-01-01 00:00:00Z"])
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_an_aggregate_of_a_day_before_1970_is_invalid(start: str, withdrawn: bool) -> None:
+    """RedisTimeSeries refuses a negative ts: as a point it would be tried again for ever."""
+    name = key(start=start)
+    assert isinstance(RECORDS.aggregate(name, None if withdrawn else value(name)), Invalid)
+
+
+@pytest.mark.parametrize("ts", [0, START, START + 1, LATEST_TS])
+def test_a_rejected_reading_is_a_point_at_its_own_ts(ts: int) -> None:
+    assert RECORDS.rejected(rejected(ts=ts)) == Point(Series("LateRej", "home", "W1"), ts, 0.5)
+
+
+def test_a_rejected_reading_of_another_site() -> None:
+    assert RECORDS.rejected(rejected(site="b")) == Point(Series("LateRej", "b", "W1"), START, 0.5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        rejected(ts=-1),
+        rejected(ts=1.5),
+        rejected(ts=LATEST_TS + 1),
+        rejected(ts="5"),
+        rejected(value=None),
+        rejected(value="x"),
+        rejected().replace(b"0.5", b"1e400"),
+        rejected().replace(b"0.5", b"NaN"),
+        rejected(sensor="W9"),
+        rejected(site=""),
+        rejected(site="a:b"),
+    ],
+)
+def test_what_is_no_rejected_reading_is_invalid(body: bytes | None) -> None:
+    item = RECORDS.rejected(body)
+    assert isinstance(item, Invalid), item
+    assert item.reason in REASONS
+
+
+@pytest.mark.parametrize("long", [300, 100_000])
+def test_why_something_is_invalid_is_told_in_a_few_words(long: int) -> None:
+    """It becomes a header of the dead letter, which must not grow too large for Kafka by it."""
+    for item in (
+        RECORDS.aggregate(key(start="x" * long), None),
+        RECORDS.aggregate(key("x" * long), None),
+        RECORDS.aggregate(key(sensor="x" * long), None),
+        RECORDS.aggregate(key(site="x" * long), None),
+        RECORDS.rejected(rejected(sensor="x" * long)),
+        RECORDS.rejected(rejected(site="x" * long)),
+        *RECORDS.reading(rejected(sensor="x" * long), START),
+        *RECORDS.reading(rejected(site="x" * long), START),
+    ):
+        assert isinstance(item, Invalid)
+        assert len(str(item)) <= 300
+
+
+def reading(**other: Any) -> bytes:
+    return msgspec.json.encode({"site": "home", "sensor": "TH1", "ts": START, "value": 22.5, **other})
+
+
+def test_a_reading_is_a_point_of_its_raw_series() -> None:
+    assert RECORDS.reading(reading(), START) == [Point(Series("raw", "home", "TH1"), START, 22.5)]
+    assert RECORDS.reading(reading(site="b", more=1), START) == [Point(Series("raw", "b", "TH1"), START, 22.5)]
+
+
+def test_a_heartbeat_is_nothing() -> None:
+    assert RECORDS.reading(heartbeat(START), START) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (None, "not_json"),
+        (b"garbage", "not_json"),
+        (reading(value=None), "missing_field"),
+        (reading(sensor="TH9"), "unknown_sensor"),
+        (reading(ts=START + HOUR_MS + 1), "future_ts"),
+        (heartbeat(START + HOUR_MS + 1), "missing_field"),
+    ],
+)
+def test_what_is_no_reading_is_invalid(body: bytes | None, reason: str) -> None:
+    (item,) = RECORDS.reading(body, START)
+    assert_invalid(item, reason)  # every case of validity: tests/topics/test_reading.py
+
+
+def test_a_reading_that_redis_cannot_hold_is_invalid() -> None:
+    """A record can be stamped with any time, so that "not in the future" is no bound."""
+    (item,) = RECORDS.reading(reading(ts=LATEST_TS + 1), LATEST_TS)
+    assert isinstance(item, Invalid), item

@@ -1,0 +1,164 @@
+"""Too late, purged, future, silent: the job's verdicts on the real cluster."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from settings import Settings
+from tests import lateness_model
+from tests.running import submit_quickly, wait_for
+from topics import catalogue
+from topics.names import AGGREGATES, READINGS, REJECTED, partition, sensor_key
+from topics.reading import heartbeat
+
+DAY = 86_400_000
+START = 1577836800000
+HOUR = 3_600_000
+
+
+class House:
+    """Sends readings to dailyAggr, each where it belongs, and heartbeats to every partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sensors = catalogue.read(settings.sensors)
+        self.topic = settings.prefix + READINGS
+        self.producer = Producer({"bootstrap.servers": settings.kafka, "linger.ms": 5})
+        self.producer.list_topics(self.topic, timeout=30)
+
+    def send(self, sensor: str, ts: int, value: float = 1.0, site: str = "home", sent: int | None = None) -> None:
+        key = sensor_key(site, sensor)
+        where = partition(key, self.sensors[sensor].partition_class, self.sensors, self.settings.partitions)
+        body = json.dumps({"site": site, "sensor": sensor, "ts": ts, "value": value})
+        self.producer.produce(self.topic, body, key, where, timestamp=ts if sent is None else sent)
+        self.producer.poll(0)
+
+    def time_is(self, ts: int) -> None:
+        for number in range(self.settings.partitions):
+            self.producer.produce(self.topic, heartbeat(ts), partition=number, timestamp=ts)
+        assert self.producer.flush(30) == 0
+
+
+class Topic:
+    """Reads a topic of one partition as a table: the newest value of each key."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.rows: dict[tuple[object, ...], dict[str, object]] = {}
+        self._consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "fetch.wait.max.ms": 50})
+        self._consumer.assign([TopicPartition(settings.prefix + name, 0, 0)])
+
+    def read(self) -> dict[tuple[object, ...], dict[str, object]]:
+        for message in self._consumer.consume(10_000, 0.2):
+            assert message.error() is None
+            key = tuple(json.loads(message.key()).values())
+            if message.value() is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = json.loads(message.value())
+        return self.rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+
+def day_text(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def test_too_late_purged_and_future(settings: Settings) -> None:
+    """One job sees them all, in this order, since each submission costs as much as the rest."""
+    settings = settings.model_copy(update={"watermark_idleness": timedelta(days=1)})
+    submit_quickly(settings)
+    house = House(settings)
+    with Topic(settings, AGGREGATES) as aggregates, Topic(settings, REJECTED) as rejected:
+        # 300 sensors with random pasts, no watermark yet: each is judged by its own clock alone.
+        draw = random.Random(5)
+        streams = {
+            f"s{n}": [START + draw.randrange(30 * DAY) for _ in range(draw.randrange(1, 30))] for n in range(300)
+        }
+        # The boundary itself: the last instant that counts, and the first that does not.
+        boundary = START + DAY + lateness_model.L + lateness_model.B
+        streams["in-time"] = [boundary - 1, START + DAY - 1]
+        streams["too-late"] = [boundary, START + DAY - 1]
+        streams = {site: list(dict.fromkeys(stream)) for site, stream in streams.items()}
+        for site, stream in streams.items():
+            for number, ts in enumerate(stream):
+                house.send("TH1", ts, float(number), site)
+        late = {
+            (site, "TH1", ts)
+            for site, stream in streams.items()
+            for ts, is_late in zip(stream, lateness_model.too_late(stream), strict=True)
+            if is_late
+        }
+        assert ("too-late", "TH1", START + DAY - 1) in late
+        house.time_is(START)
+        wait_for(lambda: len(rejected.read()) >= len(late), "the rejections")
+        assert rejected.rows.keys() == late
+        assert {row["reason"] for row in rejected.rows.values()} == {"too_late"}
+        assert not aggregates.read(), "no day has ended"
+
+        # Time goes on: every day closes, with what was accepted and nothing else.
+        house.time_is(START + 32 * DAY)
+        counts: dict[tuple[object, ...], int] = defaultdict(int)
+        totals: dict[tuple[object, ...], float] = defaultdict(float)
+        for site, stream in streams.items():
+            for number, ts in enumerate(stream):
+                if (site, "TH1", ts) not in late:
+                    counts[site, "TH1", day_text(ts - ts % DAY)] += 1
+                    totals[site, "TH1", day_text(ts - ts % DAY)] += number
+        wait_for(lambda: len(aggregates.read()) >= 2 * len(counts), "the days")
+        assert {key[1:]: row["value"] for key, row in aggregates.rows.items() if key[0] == "AggDayCount"} == counts
+        for key, row in aggregates.rows.items():
+            if key[0] == "AggDay":
+                assert abs(float(str(row["value"])) - totals[key[1:]] / counts[key[1:]]) < 1e-9
+
+        # A sensor that was offline: its own clock is not too late. Where the state is still there, it counts;
+        # where it is gone, the reading is put aside. The time is 32 days, L + C is 9 days and 10 s.
+        house.send("W1", START + 5 * DAY, site="offline")
+        house.send("W1", START + 21 * DAY + DAY - 1, site="offline")
+        house.send("W1", START + 22 * DAY, site="offline")
+        purged = {("offline", "W1", START + 5 * DAY), ("offline", "W1", START + 21 * DAY + DAY - 1)}
+        house.time_is(START + 32 * DAY)
+        wait_for(lambda: rejected.read().keys() >= purged, "the purged readings")
+        assert {key for key, row in rejected.rows.items() if row["reason"] == "window_purged"} == purged
+        caught_up = ("AggDay", "offline", "W1", day_text(START + 22 * DAY))
+        wait_for(lambda: caught_up in aggregates.read(), "the reading that caught up")
+        assert aggregates.rows[caught_up]["value"] == 1.0
+
+        # A reading from the future moves neither its sensor's clock nor the watermark.
+        now = START + 33 * DAY
+        house.send("HVAC1", now + HOUR + 1, site="future", sent=now)
+        house.send("HVAC1", now + 400 * DAY, site="future", sent=now)
+        house.send("HVAC1", now, 7.0, site="future", sent=now)
+        house.send("HVAC1", now + HOUR, 8.0, site="future", sent=now)
+        before = len(rejected.read())
+        house.time_is(now + DAY + lateness_model.B)
+        day = ("AggDay", "future", "HVAC1", day_text(now))
+        wait_for(lambda: day in aggregates.read(), "the day with readings from the future")
+        assert aggregates.rows[day]["value"] == 15.0
+        assert aggregates.rows[day]["count"] == 2
+        assert len(rejected.read()) == before
+        assert not any(key[1] == "future" and key != day and key[0] == "AggDay" for key in aggregates.rows)
+
+
+def test_silent_partitions_without_heartbeats_do_not_hold_windows_open(settings: Settings) -> None:
+    settings = settings.model_copy(update={"watermark_idleness": timedelta(seconds=1)})
+    submit_quickly(settings)
+    house = House(settings)
+    with Topic(settings, AGGREGATES) as aggregates:
+        house.send("TH1", START + HOUR, 20.0)
+        house.send("TH1", START + DAY + lateness_model.B, 30.0)
+        assert house.producer.flush(30) == 0
+        day = ("AggDay", "home", "TH1", day_text(START))
+        wait_for(lambda: day in aggregates.read(), "the day to close by idleness")
+        assert aggregates.rows[day]["value"] == 20.0
+        assert {key[3] for key in aggregates.rows} == {day_text(START)}

@@ -1,0 +1,84 @@
+"""The job's state survives: stopped with a savepoint, cancelled, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+
+from command_line import UserError
+from jobs import cluster
+from producer.delivery import Delivery
+from producer.resume import marks
+from producer.run import run
+from producer.simulation import Simulation, site_names, ticks_of
+from scripts import oracle
+from scripts.stack.supervision import Stack
+from settings import Settings
+from tests.running import Bridging, submit, wait_for
+from topics import catalogue
+from topics.names import READINGS
+
+
+def simulate(settings: Settings, simulation: Simulation, days: int) -> None:
+    topic = settings.prefix + READINGS
+    before = marks(settings, topic, simulation.identity)
+    run(
+        simulation,
+        Delivery(settings, topic, simulation.identity),
+        ticks=ticks_of(days),
+        ticks_per_second=None,
+        marks=before,
+    )
+
+
+def wait_until_equal(settings: Settings, simulation: Simulation, days: int) -> None:
+    wanted = oracle.expected(simulation, ticks_of(days), settings)
+    wait_for(
+        lambda: not oracle.compare(oracle.stored(settings), wanted).differences, f"{days} days to be as pandas says"
+    )
+
+
+def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
+    stack: Stack, settings: Settings, bridge: Bridging
+) -> None:
+    """Were state lost, too-late readings would be accepted and open days would lose their beginning."""
+    simulation = Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1))
+    settings = settings.model_copy(update={"parallelism": 1, "checkpoint_interval": timedelta(seconds=1)})
+    job = submit(settings)
+    with pytest.raises(UserError, match="runs already"):
+        submit(settings)
+    simulate(settings, simulation, 11)
+    wait_until_equal(settings, simulation, 11)
+
+    savepoint = cluster.stop(settings, job)
+    assert cluster.newest_state(settings) == savepoint.replace("file:/", "file:///", 1)
+    with pytest.raises(UserError, match="does not run"):
+        cluster.find(settings)
+    simulate(settings, simulation, 14)
+    job = submit(settings, savepoint)
+    wait_until_equal(settings, simulation, 14)
+
+    wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
+    cluster.cancel(settings, job)
+    simulate(settings, simulation, 17)
+    job = submit(settings, cluster.newest_state(settings))
+    wait_until_equal(settings, simulation, 17)
+
+    wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
+    os.kill(stack.pid("taskmanager"), signal.SIGKILL)
+    simulate(settings, simulation, 20)
+    wait_until_equal(settings, simulation, 20)
+    assert cluster.find(settings).state == "RUNNING"
+
+
+def test_a_start_from_nowhere_says_so(settings: Settings) -> None:
+    with pytest.raises(UserError, match="Flink did not take the job"):
+        submit(settings, "file:///nowhere/savepoint")
+    assert cluster.newest_state(settings) is None
+
+
+def _checkpointed(settings: Settings, job: str) -> bool:
+    return cluster.last_checkpoint(settings, job) is not None

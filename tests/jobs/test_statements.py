@@ -1,0 +1,63 @@
+"""The SQL's parameters, and that every statement gets its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from jobs.statements import DEFINITIONS, RESULTS, SQL, parameters, statements
+from settings import Settings
+from topics import catalogue
+
+SETTINGS = Settings(_env_file=None, prefix="p.", kafka="broker:1234")
+SENSORS = catalogue.read(SETTINGS.sensors)
+
+
+def test_every_file_is_used_and_every_parameter_filled_in() -> None:
+    assert {path.stem for path in SQL.glob("*.sql")} == {*DEFINITIONS, *RESULTS}
+    text = "\n".join(statements((*DEFINITIONS, *RESULTS), parameters(SETTINGS, SENSORS)))
+    assert "$" not in text
+    assert "--" not in text
+    for name in ("p.dailyAggr", "p.flinkAggr", "p.lateRej", "broker:1234"):
+        assert f"'{name}'" in text
+
+
+def test_one_statement_a_result() -> None:
+    found = list(statements(RESULTS, parameters(SETTINGS, SENSORS)))
+    assert [s.split("\n")[0] for s in found] == ["INSERT INTO aggregates"] * 4 + ["INSERT INTO rejected"]
+    assert not any(s.endswith(";") for s in found)
+
+
+def test_the_catalogue_becomes_constants() -> None:
+    values = parameters(SETTINGS, SENSORS)
+    assert values["meter_of"] == (
+        "MAP['', CAST(NULL AS STRING), "
+        "'HVAC1', 'Etot', 'HVAC2', 'Etot', 'MiAC1', 'Etot', 'MiAC2', 'Etot', 'W1', 'Wtot']"
+    )
+    assert values["slot_of"] == "MAP['', CAST(NULL AS INT), 'HVAC1', 1, 'HVAC2', 2, 'MiAC1', 3, 'MiAC2', 4, 'W1', 1]"
+    assert values["parts_of"] == "MAP['', CAST(NULL AS INT), 'Etot', 5, 'Wtot', 2]"
+    assert "'Mov1', 'sum'" in values["aggregate_of"]
+
+
+def test_durations_become_intervals_and_milliseconds() -> None:
+    settings = SETTINGS.model_copy(
+        update={"watermark_delay": timedelta(milliseconds=1500), "allowed_lateness": timedelta(days=2, hours=3)}
+    )
+    values = parameters(settings, SENSORS)
+    assert values["watermark_delay"] == "0 00:00:01.500"
+    assert values["watermark_delay_ms"] == "1500"
+    assert values["allowed_lateness_ms"] == "183600000"
+    assert values["window"] == "1 00:00:00.000"
+
+
+def test_a_missing_parameter_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        list(statements(DEFINITIONS, {}))
+
+
+def test_no_sql_stands_in_python() -> None:
+    for path in Path(__file__).parents[2].joinpath("jobs").glob("*.py"):
+        assert "SELECT" not in path.read_text()
+        assert "INSERT" not in path.read_text()

@@ -1,0 +1,125 @@
+"""How far an earlier run came, read from the ends of the topic's partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from producer import resume
+from producer.delivery import HEADER
+from producer.resume import Mark, ResumeError
+from producer.run import Encoder, Message
+from producer.simulation import Simulation, site_names
+from settings import ROOT, Settings
+from tests.producer.fake_kafka import FakeConsumer, Log, Record, by_partition, marks_in, record
+from topics import catalogue
+
+SENSORS = catalogue.read(ROOT / "sensors.toml")
+START = 1_577_836_800_000
+SIMULATION = Simulation(SENSORS, 1, START, site_names(2))
+IDENTITY = SIMULATION.identity
+FOREIGN = Record(b"TH1", b"{}", START)
+
+
+def topic(ticks: int) -> dict[int, list[Record]]:
+    """What a run of so many ticks leaves in six partitions."""
+    messages = [Message(*message) for message in Encoder(SIMULATION, 6).messages(0, ticks)]
+    return {n: [record(m, IDENTITY) for m in log] for n, log in sorted(by_partition(messages).items())}
+
+
+def marks(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer) -> dict[int, Mark]:
+    monkeypatch.setattr(resume, "Consumer", lambda _configuration: consumer)
+    return resume.marks(Settings.model_construct(), "dailyAggr", IDENTITY)
+
+
+def found(logs: Mapping[int, Log], first: int = 0) -> dict[int, Mark]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return marks(monkeypatch, FakeConsumer(logs, first))
+
+
+def test_an_empty_topic_has_no_marks() -> None:
+    assert found({0: [], 1: []}) == {}
+
+
+def test_a_mark_is_the_last_tick_of_a_partition_and_what_is_there_of_it() -> None:
+    logs = topic(40)
+    last = START + 39 * 15 * 60_000
+    assert found(logs) == {
+        number: Mark(last, frozenset((r.key, r.value) for r in log if r.timestamp == last))
+        for number, log in logs.items()
+    }
+
+
+@examples(max_examples=60)
+@given(st.data(), st.integers(0, 1000))
+def test_marks_are_found_wherever_a_partition_ends_and_begins(data: st.DataObject, first: int) -> None:
+    logs = {number: log[: data.draw(st.integers(0, len(log)))] for number, log in topic(40).items()}
+    assert found(logs, first) == marks_in(logs)
+
+
+@pytest.mark.parametrize("foreign", [1, 98, 99, 100, 101, 499, 500, 501, 2100, 5000])
+def test_a_mark_is_found_behind_any_number_of_records_of_others(foreign: int) -> None:
+    logs = {number: [*log, *[FOREIGN] * foreign] for number, log in topic(3).items()}
+    assert found(logs) == marks_in(logs)
+    assert set(found(logs)) == set(range(6))
+
+
+@pytest.mark.parametrize("foreign", [1, 100, 1000])
+def test_a_partition_with_records_of_others_alone_has_no_mark(foreign: int) -> None:
+    assert found({0: [FOREIGN] * foreign}) == {}
+
+
+def test_headers_of_others_are_no_marks() -> None:
+    other = FOREIGN._replace(headers=(("trace", b"1"),))
+    logs = {0: [*topic(3)[0], other]}
+    assert found(logs) == marks_in({0: [*topic(3)[0], FOREIGN]})
+
+
+def test_the_simulations_header_is_found_among_others() -> None:
+    log = [r._replace(headers=(("trace", b"1"), *r.headers)) if r.headers else r for r in topic(3)[0]]
+    assert found({0: log}) == found({0: topic(3)[0]})
+
+
+def test_a_long_topic_is_read_at_its_end_alone() -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        consumer = FakeConsumer({0: topic(500)[0]})
+        marks(monkeypatch, consumer)
+    assert consumer.read <= 100 < len(consumer.logs[0])
+
+
+@pytest.mark.parametrize("identity", ["2@1577836800000*2", "1@0*2", "1@1577836800000*3", ""])
+def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(identity: str) -> None:
+    logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((HEADER, identity.encode()),))]}
+    with pytest.raises(ResumeError, match="another simulation") as error:
+        found(logs)
+    assert "make reset" in str(error.value)
+    assert f"seed {identity.partition('@')[0]}," in str(error.value)
+
+
+def test_only_the_newest_simulation_of_a_partition_counts() -> None:
+    old = Record(b"TH1", b"{}", START, ((HEADER, b"another"),))
+    log = topic(3)[0]
+    assert found({0: [old, *log]}) == marks_in({0: log})
+
+
+@pytest.mark.parametrize("logs", [{0: []}, topic(3), {0: [FOREIGN._replace(headers=((HEADER, b"another"),))]}])
+def test_the_consumer_is_closed_whatever_is_found(
+    monkeypatch: pytest.MonkeyPatch, logs: dict[int, list[Record]]
+) -> None:
+    consumer = FakeConsumer(logs)
+    try:
+        marks(monkeypatch, consumer)
+    except ResumeError:
+        assert logs[0][0].headers
+    assert consumer.closed
+
+
+def test_a_kafka_that_stops_answering_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = FakeConsumer(topic(3), silent=True)
+    with pytest.raises(ResumeError, match="stopped answering"):
+        marks(monkeypatch, consumer)
+    assert consumer.closed
