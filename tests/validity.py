@@ -172,12 +172,16 @@ _FIELDS = (
 # Observed with four columns: Flink counts the fields that it knows, and reads no further once it has as many as there
 # are columns. With another number of columns these come out differently.
 _TWICE = (
-    Case("twice: ts again at the end", _json(more=',"ts":5'), GOOD),
-    Case("twice: value again at the end, as text", _json(more=',"value":"x"'), GOOD),
-    Case("twice: value again at the end, as null", _json(more=',"value":null'), GOOD),
-    Case("twice: value in front and at the end", b'{"value":9,' + PLAIN[1:], _reads(value=9.0)),
-    Case("twice: value, side by side", _json(value='1,"value":2'), _reads(value=1.0)),
-    Case("twice: ts as text in front", b'{"ts":"x",' + PLAIN[1:], "wrong_type"),
+    # Flink takes the first five fields that its table has, repeated ones included; of these the last of a name counts.
+    Case("twice: ts again at the end", _json(more=',"ts":5'), _reads(ts=5)),
+    Case("twice: value again at the end, as text", _json(more=',"value":"x"'), "wrong_type"),
+    Case("twice: value again at the end, as null", _json(more=',"value":null'), "missing_field"),
+    Case("twice: value in front and at the end", b'{"value":9,' + PLAIN[1:], _reads(value=22.5)),
+    Case("twice: value, side by side", _json(value='1,"value":2'), _reads(value=2.0)),
+    Case("twice: ts as text in front", b'{"ts":"x",' + PLAIN[1:], GOOD),
+    Case("twice: value again, with a heartbeat too", b'{"heartbeat":5,' + _json(more=',"value":9')[1:], GOOD),
+    Case("twice: value three times", _json(value='1,"value":2,"value":3'), _reads(value=2.0)),
+    Case("unknown field: a number of 1200 digits", _json(more=',"x":' + "1" * 1200), "not_json"),
 )
 
 _RECORDS = (

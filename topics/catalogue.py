@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,11 @@ from command_line import UserError
 
 MAX_PARTS = 8
 """Consumers that one meter can have: the slots of jobs/sql/results.sql."""
+
+MAX_RANGE = 100_000_000
+"""Widest range of simulated values: tenths of them must fit into 31 bits."""
+KINDS = ("AggDayCount", "AggDayDiff", "AggDayRest", "AggDay", "LateRej")
+"""What stands before a sensor's name in the names of its derived series."""
 
 
 class CatalogueError(UserError):
@@ -93,6 +99,11 @@ def read(path: Path) -> Catalogue:
             raise CatalogueError(f"{path}, sensor {meter}: {len(parts)} consumers; at most {MAX_PARTS} are supported")
     if not sensors:
         raise CatalogueError(f"{path} describes no sensor")
+    owners: dict[str, str] = {}
+    for name in sensors:
+        for key in (kind + name for kind in ("", *KINDS)):
+            if (other := owners.setdefault(key, name)) != name:
+                raise CatalogueError(f"{path}, sensor {name}: its series {key} would be called like one of {other}")
     return catalogue
 
 
@@ -106,8 +117,14 @@ def _wrong(sensor: Sensor, sensors: Mapping[str, Sensor]) -> str | None:
             return f"part_of names {sensor.part_of}, which is no meter (its aggregate is not a difference)"
         if sensor.aggregate != "sum":
             return "only a sensor whose aggregate is a sum can be part_of a meter"
+    if not sensor.unit:
+        return "its unit is empty; a pure number's is count"
+    if not all(map(isfinite, (sensor.low, sensor.high, sensor.per_day, sensor.spread, sensor.chance))):
+        return "low, high, per_day, spread and chance are finite numbers"
     if sensor.low > sensor.high:
         return "low is above high"
+    if sensor.high - sensor.low > MAX_RANGE or not 0 <= sensor.spread <= MAX_RANGE:
+        return f"high less low, and spread, are at most {MAX_RANGE:,} and not negative"
     if sensor.cadence == "random" and not 0 < sensor.chance <= 1:
         return "a random sensor needs a chance between 0 and 1"
     if sensor.cadence == "daily" and sensor.per_day <= 2 * sensor.spread:

@@ -79,6 +79,7 @@ class FakeDelivery(Delivery):
     fails_after: int | None = None
     stops_after: int | None = None
     sent: int = 0
+    heartbeats: int = 0
     acknowledged: int = 0
     failed: int = 0
     finished: bool = False
@@ -93,6 +94,7 @@ class FakeDelivery(Delivery):
         self.calls.append((self.clock.now, batch))
         self.messages += batch
         self.sent += len(batch)
+        self.heartbeats += sum(message.key is None for message in batch)
         self.clock.now += self.slow.get(len(self.calls) - 1, 0.0)
 
     def poll(self, seconds: float = 0.0) -> None:

@@ -78,7 +78,7 @@ def test_the_verdict_is_that_of_the_table(case: Case) -> None:
 
 def test_the_table_holds_each_case_once() -> None:
     assert len(CASES) >= 200
-    assert len(OBSERVED) == 139
+    assert len(OBSERVED) >= 139
     assert len({case.name for case in CASES}) == len(CASES)
     assert len({case.value for case in CASES}) == len(CASES)
 
