@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -72,6 +73,7 @@ def main(
             counts = f"{described(progress)}  {_date(day)}"
             bar.update(task, completed=progress.tick, counts=counts)
 
+        began = time.monotonic()
         try:
             run.run(
                 simulation,
@@ -83,8 +85,9 @@ def main(
             )
         except KeyboardInterrupt:
             delivery.finish()
+    seconds = time.monotonic() - began
     done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
-    console.print(described(done), highlight=False)
+    console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
 
 
 def described(progress: run.Progress) -> str:

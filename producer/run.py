@@ -17,6 +17,8 @@ from topics.reading import heartbeat
 
 CHUNK = 20_000
 """Readings that are computed at once, about; never less than a tick."""
+WAKE_SECONDS = 1.0
+"""Time between the first tick of a run at full speed and the rest: idle partitions wake up."""
 
 
 class Message(NamedTuple):
@@ -137,16 +139,23 @@ def run(
     resumed = (max(mark.sent for mark in marks.values()) - simulation.start) // TICK_MS if marks else 0
     chunk = 1 if ticks_per_second else max(1, CHUNK // (len(simulation.sites) * len(simulation.catalogue)))
     began = clock()
+    due = began
+    awake = ticks_per_second is not None
     while ticks is None or tick < ticks:
         # What was sent before is only computed, so it may be computed by the chunk.
-        step = chunk if tick >= resumed else max(chunk, min(1000, resumed - tick))
+        step = max(chunk, min(1000, resumed - tick)) if tick < resumed else chunk if awake else 1
         end = tick + step if ticks is None else min(tick + step, ticks)
         if ticks_per_second and tick > resumed:
             due = began + (tick - resumed) / ticks_per_second
-            while (wait := due - clock()) > 0:
-                delivery.poll(min(wait, 0.1))
+        while (wait := due - clock()) > 0:
+            delivery.poll(min(wait, 0.1))
         messages = encoder.messages(tick, end)
         delivery.send(remaining(messages, marks) if tick <= resumed else messages)
+        if not awake and tick > resumed:
+            # Partitions that were silent for long count as idle, and the first to speak would drag the watermark
+            # along alone. One tick wakes them all before the flood.
+            delivery.finish()
+            awake, due = True, clock() + WAKE_SECONDS
         delivery.check()
         tick = end
         report(Progress(tick, delivery.sent, delivery.heartbeats, delivery.acknowledged))

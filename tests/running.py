@@ -24,12 +24,12 @@ PATIENCE = 90.0
 """Seconds after which a condition that never comes is a failure."""
 
 
-def wait_for(condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
-    """The first true answer of ``condition``; fails with ``what`` when none comes."""
+def wait_for(condition: Callable[[], T], what: str, seconds: float = PATIENCE, every: float = 0.05) -> T:
+    """The first true answer of ``condition``, asked ``every`` so many seconds; fails with ``what`` when none comes."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(every)
     return answer
 
 

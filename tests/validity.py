@@ -216,6 +216,8 @@ OBSERVED = (*_VALUES, *_TIMES, *_NAMES, *_FIELDS, *_TWICE, *_RECORDS)
 
 _FROM_THE_CONTRACT = (
     Case("record: no value at all", None, "not_json"),
+    Case("record: a no-break space in front", b"\xc2\xa0" + PLAIN, "not_json"),
+    Case("record: a vertical tab in front", b"\x0b" + PLAIN, "not_json"),
     Case("record: another order", f'{{"value":22.5,"ts":{TS},"sensor":"TH1","site":"home"}}'.encode(), GOOD),
     Case("record: spaces between all tokens", _TEXT.replace(":", " : ").replace(",", " ,\n").encode(), GOOD),
     Case("field: a letter of its name escaped", PLAIN.replace(b'"site"', b'"\\u0073ite"'), GOOD),
@@ -240,6 +242,7 @@ _FROM_THE_CONTRACT = (
     Case("value: the double next to zero", _json(value="4.9e-324"), _reads(value=5e-324)),
     Case("value: negative", _json(value="-273.15"), _reads(value=-273.15)),
     Case("value: quoted -Infinity", _json(value='"-Infinity"'), "not_finite"),
+    Case("value: quoted hexadecimal beyond the doubles", _json(value='"0x1p9999"'), "not_finite"),
     Case("value: quoted infinity in small letters", _json(value='"infinity"'), "wrong_type"),
     Case("value: quoted nan in small letters", _json(value='"nan"'), "wrong_type"),
     Case("value: quoted, an exponent without digits", _json(value='"1e"'), "wrong_type"),

@@ -78,7 +78,7 @@ def _wait_until_equal(settings: Settings, wanted: dict[str, oracle.Points]) -> N
         return not oracle.compare(oracle.stored(settings), wanted).differences
 
     try:
-        wait_for(settled, "every point")
+        wait_for(settled, "every point", seconds=120, every=1)
     except AssertionError:
         differences = oracle.compare(oracle.stored(settings), wanted).differences
         pytest.fail(f"{settings.prefix} {len(differences)} points differ:\n" + "\n".join(differences[:20]))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.delivery import DeliveryError
-from producer.run import CHUNK, Encoder, Message, Progress, first_tick, remaining, run
+from producer.run import CHUNK, WAKE_SECONDS, Encoder, Message, Progress, first_tick, remaining, run
 from producer.simulation import TICK_MS, Simulation, site_names
 from settings import ROOT
 from tests.producer.fake_kafka import Clock, FakeDelivery, Record, by_partition, marks_in, record
@@ -322,12 +322,16 @@ def test_a_run_that_goes_on_keeps_its_pace_from_the_newest_mark_on() -> None:
             assert when - 1000 == pytest.approx(max(0, tick - newest))
 
 
-def test_a_run_without_a_pace_never_waits_and_sends_many_ticks_at_once() -> None:
+def test_a_run_without_a_pace_waits_once_and_sends_many_ticks_at_once() -> None:
     delivery = FakeDelivery(6)
     run(house(), delivery, ticks=5000, ticks_per_second=None, marks={}, clock=delivery.clock)
-    assert delivery.waits == []
+    assert sum(delivery.waits) == pytest.approx(WAKE_SECONDS)
+    begins = [now for now, _ in delivery.calls]
+    assert [ticks_in(batch) for _, batch in delivery.calls[:2]] == [[0], [1]]
+    assert begins[1] == begins[0]
+    assert begins[2] - begins[1] == pytest.approx(WAKE_SECONDS)
     assert delivery.messages == encoded(1, 6, 0, 5000)
-    assert 1 < len(delivery.calls) < 10
+    assert 1 < len(delivery.calls) < 12
     assert max(len(batch) for _, batch in delivery.calls) < 2 * CHUNK
     assert delivery.finished
 
