@@ -10,6 +10,7 @@ from string import Template
 from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
+from topics.reading import HEARTBEAT
 
 SQL = Path(__file__).with_name("sql")
 DEFINITIONS = ("readings", "lateness", "aggregates", "sinks")
@@ -25,7 +26,9 @@ def parameters(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
         "group": settings.prefix + settings.job_group,
-        "aggregate_of": _constants("STRING", ((s.name, _text(s.aggregate)) for s in catalogue.values())),
+        "aggregate_of": _constants(
+            "STRING", [(HEARTBEAT, _text("none")), *((s.name, _text(s.aggregate)) for s in catalogue.values())]
+        ),
         "meter_of": _constants("STRING", ((part, _text(meter)) for meter, parts in meters for part in parts)),
         "slot_of": _constants("INT", ((part, str(n)) for _, parts in meters for n, part in enumerate(parts, 1))),
         "parts_of": _constants("INT", ((meter, str(1 + len(parts))) for meter, parts in meters)),

@@ -110,6 +110,8 @@ def read(path: Path) -> Catalogue:
 def _wrong(sensor: Sensor, sensors: Mapping[str, Sensor]) -> str | None:
     if not (sensor.name.isascii() and sensor.name.isalnum() and len(sensor.name) <= 64):
         return "a name is 1 to 64 ASCII letters and digits"
+    if sensor.name == "heartbeat":
+        return "this name is taken by the heartbeats (topics/reading.py)"
     if sensor.part_of is not None:
         if sensor.part_of not in sensors:
             return f"part_of names {sensor.part_of}, which is not in the catalogue"

@@ -3,11 +3,11 @@
 The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can tell a laxity from a proper
 reading, jobs/sql/readings.sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
 verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
-UTF-16, control characters in strings, and of a field given twice the last one. tests/validity.py has every case.
+UTF-16, control characters in strings, and of a field given twice the first one. tests/validity.py has every case.
 
-Besides readings, dailyAggr carries heartbeats, ``{"heartbeat": 1577836800000}``: the producer's word that time has come
-this far in a partition whose sensors are silent. Without them a window would have to wait until the silence has lasted
-for some wall time, and whatever that is, it is too short for a partition that was merely slow to be read.
+Besides readings, dailyAggr carries heartbeats: readings of the reserved sensor ``heartbeat``, the producer's word that
+time has come this far in a partition whose sensors are silent. Without them a window would have to wait until the
+silence has lasted for some wall time, and whatever that is, it is too short for a partition that was slow to be read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
+
+HEARTBEAT = "heartbeat"
+"""The sensor whose readings are heartbeats."""
 
 SITE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -65,7 +68,7 @@ class _Exact(msgspec.Struct):
 _decode_exact = msgspec.json.Decoder(_Exact).decode
 _QUOTES_OF_EXACT = 12
 _NUMBER_LENGTH = 1000
-"""Longest number that Jackson reads (StreamReadConstraints)."""
+"""Digits of the longest number that Jackson reads (StreamReadConstraints)."""
 
 
 class Rules(NamedTuple):
@@ -79,7 +82,7 @@ def decode(message: bytes | None, sent: int, rules: Rules) -> list[Reading | Inv
     """Decode the value of one record of dailyAggr; ``sent`` is the record's timestamp in epoch milliseconds.
 
     A record holds one reading, or none when it is a heartbeat. (An array of readings, which no producer should send,
-    holds several.)
+    holds several, up to the first that is none.)
     Never raises for what the bytes are: what is wrong comes back as ``Invalid``.
     """
     # Twelve quotes are four names and two strings: no field is there twice, and none is unknown.
@@ -89,18 +92,18 @@ def decode(message: bytes | None, sent: int, rules: Rules) -> list[Reading | Inv
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         else:
-            return [_judge(Reading(exact.site, exact.sensor, exact.ts, exact.value), sent, rules)]
-    try:
-        return [_reading(fields, sent, rules) for fields in _objects(message) if not _is_heartbeat(fields, sent, rules)]
-    except Invalid as invalid:
-        return [invalid]
+            verdict = _judge(Reading(exact.site, exact.sensor, exact.ts, exact.value), sent, rules)
+            return [] if verdict is None else [verdict]
+    verdicts = (item if isinstance(item, Invalid) else _reading(item, sent, rules) for item in _objects(message))
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid:
+def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid | None:
+    """The verdict on a reading; None for a heartbeat."""
     site, sensor, ts, value = reading
     if not SITE.fullmatch(site):
         return Invalid("malformed_site", f"site {site[:80]!r} does not match {SITE.pattern}")
-    if sensor not in rules.sensors:
+    if sensor not in rules.sensors and sensor != HEARTBEAT:
         return Invalid("unknown_sensor", f"sensor {sensor[:80]!r} is not in the catalogue")
     if not isfinite(value):
         return Invalid("not_finite", "value is not a finite number")
@@ -108,22 +111,15 @@ def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid:
         return Invalid("negative_ts", f"ts {ts} is before 1970")
     if ts - rules.future_tolerance_ms > sent:
         return Invalid("future_ts", f"ts {ts} is {ts - sent} ms after it was sent")
-    return reading
+    return None if sensor == HEARTBEAT else reading
 
 
 def heartbeat(ts: int) -> bytes:
     """The value of a heartbeat; ``ts`` is in epoch milliseconds."""
-    return b'{"heartbeat":%d}' % ts
+    return b'{"site":"home","sensor":"heartbeat","ts":%d,"value":1}' % ts
 
 
-def _is_heartbeat(fields: dict[str, Any], sent: int, rules: Rules) -> bool:
-    ts = _number(fields.get("heartbeat"))
-    if ts is None or not isfinite(ts) or ts != int(ts) or any(fields.get(name) is not None for name in Reading._fields):
-        return False
-    return 0 <= ts <= sent + rules.future_tolerance_ms
-
-
-def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Invalid:
+def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Invalid | None:
     if missing := [name for name in Reading._fields if fields.get(name) is None]:
         return Invalid("missing_field", f"no {', '.join(missing)}")
     site, sensor = _text(fields["site"]), _text(fields["sensor"])
@@ -138,7 +134,7 @@ def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Reading | Inval
     return _judge(Reading(site, sensor, int(ts), value), sent, rules)
 
 
-_FIELDS = frozenset({*Reading._fields, "heartbeat"})
+_FIELDS = frozenset(Reading._fields)
 
 
 class _Number(str):
@@ -148,13 +144,13 @@ class _Number(str):
 
 
 def _number_token(text: str) -> _Number:
-    if len(text) > _NUMBER_LENGTH:
-        raise ValueError(f"a number of {len(text)} characters")
+    if len(text) > _NUMBER_LENGTH and sum(map(str.isdecimal, text)) > _NUMBER_LENGTH:
+        raise ValueError("a number of more than 1000 digits")
     return _Number(text)
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields that count, as Flink's decoder takes them: it stops when it has seen as many as its table has."""
+    """The fields that count, as Flink's decoder takes them: it has seen enough after as many as its table has."""
     return dict([pair for pair in pairs if pair[0] in _FIELDS][: len(_FIELDS)])
 
 
@@ -171,21 +167,44 @@ _lax = json.JSONDecoder(
 )
 
 
-def _objects(message: bytes | None) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a record. Raises ``Invalid`` when there is none."""
+def _objects(message: bytes | None) -> Iterator[dict[str, Any] | Invalid]:
+    """The JSON objects of a record, up to the first thing that is none."""
     if not message:
-        raise Invalid("not_json", "empty")
+        yield Invalid("not_json", "empty")
+        return
     try:
-        text = message.decode(json.detect_encoding(message), errors="surrogateescape").lstrip(" \t\r\n")
-        found, end = _lax.raw_decode(text)
-    except (ValueError, RecursionError) as error:
-        raise Invalid("not_json", f"not JSON: {error}"[:200]) from None
-    if any("\udc80" <= c <= "\udcff" for c in text[:end]):
-        raise Invalid("not_json", "not JSON: invalid UTF-8")
-    rows = found if isinstance(found, list) else [found]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise Invalid("not_json", "not a JSON object")
-    yield from rows
+        text = message.decode(json.detect_encoding(message), errors="surrogateescape")
+    except UnicodeDecodeError as error:
+        yield Invalid("not_json", f"not JSON: {error}"[:200])
+        return
+    position = _skip_blanks(text, 0)
+    several = text[position : position + 1] == "["
+    while True:
+        position = _skip_blanks(text, position + several)
+        try:
+            found, end = _lax.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            yield Invalid("not_json", f"not JSON: {error}"[:200])
+            return
+        if any("\udc80" <= c <= "\udcff" for c in text[position:end]):
+            yield Invalid("not_json", "not JSON: invalid UTF-8")
+            return
+        if not isinstance(found, dict):
+            yield Invalid("not_json", "not a JSON object")
+            return
+        yield found
+        position = _skip_blanks(text, end)
+        if not several or text[position : position + 1] == "]":
+            return
+        if text[position : position + 1] != ",":
+            yield Invalid("not_json", "not JSON: an array that does not end")
+            return
+
+
+def _skip_blanks(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\t", "\r", "\n"):
+        position += 1
+    return position
 
 
 def _text(value: Any) -> str | None:

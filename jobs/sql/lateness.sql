@@ -10,7 +10,7 @@ SELECT
     measured - MOD(measured, ${window_ms}) + ${window_ms} AS day_end,
     MAX(measured) OVER (PARTITION BY site, sensor ORDER BY arrival ROWS UNBOUNDED PRECEDING) AS clock
 FROM readings
-WHERE event_time IS NOT NULL AND sensor IS NOT NULL;
+WHERE event_time IS NOT NULL AND sensor <> 'heartbeat';
 
 -- too_late: the sensor itself is already too far past the end of the reading's day.
 -- window_purged: the sensor is not, but all others are: it was offline for longer than C, and the state of that day

@@ -1,20 +1,19 @@
 -- The readings, as they arrive.
 --
--- Parameters: topic, brokers, group, aggregate_of (a constant MAP from every known sensor to 'mean', 'sum' or
---   'difference'), future_tolerance_ms, watermark_delay (B, days and time), idleness_ms and drift_ms (wall and event time).
+-- Parameters: topic, brokers, group, aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
+--   'difference' or, for heartbeats, 'none'), future_tolerance_ms, watermark_delay (B, days and time), idleness_ms and drift_ms (wall and event time).
 --
 -- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
 -- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the
 -- watermark nor a clock. What becomes of invalid readings is the ingest bridge's work: it dead-letters them.
 --
--- A heartbeat says how far time has come in a partition whose sensors are silent, so that it does not hold the
--- others' windows open. It has an event_time and no sensor.
+-- A reading of the sensor 'heartbeat' says how far time has come in a partition whose sensors are silent, so that it
+-- does not hold the others' windows open.
 CREATE TEMPORARY TABLE readings (
     site       STRING,
     sensor     STRING,
     ts         DOUBLE,
     `value`    DOUBLE,
-    heartbeat  DOUBLE,
     sent       TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
     measured   AS CAST(ts AS BIGINT),
     arrival    AS PROCTIME(),
@@ -26,11 +25,6 @@ CREATE TEMPORARY TABLE readings (
          AND ${aggregate_of}[sensor] IS NOT NULL
          AND (site = 'home' OR REGEXP(site, '\A[A-Za-z0-9_.-]{1,64}\z'))
         THEN TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT), 3)
-        WHEN heartbeat >= 0
-         AND heartbeat = FLOOR(heartbeat)
-         AND TO_TIMESTAMP_LTZ(CAST(heartbeat AS BIGINT) - ${future_tolerance_ms}, 3) <= sent
-         AND site IS NULL AND sensor IS NULL AND ts IS NULL AND `value` IS NULL
-        THEN TO_TIMESTAMP_LTZ(CAST(heartbeat AS BIGINT), 3)
     END,
     WATERMARK FOR event_time AS event_time - INTERVAL '${watermark_delay}' DAY(3) TO SECOND(3)
 ) WITH (

@@ -571,7 +571,7 @@ def bridge_process(settings: Settings, log: Path, *command: str) -> Iterator[sub
 
 def writes(store: redis.Redis) -> int:
     """How often points have been written since Redis started."""
-    return int(store.info("commandstats").get("cmdstat_TS.MADD", {"calls": 0})["calls"])
+    return int(store.info("commandstats").get("cmdstat_ts.madd", {"calls": 0})["calls"])
 
 
 def wait_for_writes(store: redis.Redis, count: int) -> None:
@@ -787,7 +787,8 @@ def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
     group, log = settings.prefix + settings.ingest_group, tmp_path / "log"
 
     def members() -> int:
-        return len(admin.client(settings).describe_consumer_groups([group])[group].result().members)
+        client = admin.client(settings)
+        return len(client.describe_consumer_groups([group])[group].result().members)
 
     with bridge_process(settings, log) as process:
         send(settings, reading("TH1", START, 1.0))

@@ -73,7 +73,10 @@ def test_a_partition_without_a_reading_of_now_gets_a_heartbeat(sites: int, parti
                 up_to_date.add(place)
         now = START + k * TICK_MS
         beating = [place for place in range(partitions) if place not in up_to_date]
-        expected += [(place, None, {"heartbeat": now}, now, place not in spoken) for place in beating]
+        expected += [
+            (place, None, {"site": "home", "sensor": "heartbeat", "ts": now, "value": 1}, now, place not in spoken)
+            for place in beating
+        ]
     messages = encoded(sites, partitions, first, end)
     assert [(m.partition, m.key, json.loads(m.value), m.timestamp, m.marked) for m in messages] == expected
 
@@ -125,7 +128,7 @@ def test_the_last_message_of_a_tick_in_a_partition_has_brought_its_time_to_the_t
         newest: dict[int, int] = {}
         for message in log:
             fields = json.loads(message.value)
-            newest[message.timestamp] = max(newest.get(message.timestamp, 0), fields.get("ts", fields.get("heartbeat")))
+            newest[message.timestamp] = max(newest.get(message.timestamp, 0), fields["ts"])
         assert all(ts == now for now, ts in newest.items())
 
 

@@ -43,7 +43,7 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([TS, "home", "TH1"]),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from([*Reading._fields, "heartbeat"]) | st.text(max_size=3), inner, max_size=6)
+        | st.dictionaries(st.sampled_from([*Reading._fields, "x"]) | st.text(max_size=3), inner, max_size=6)
     ),
     max_leaves=12,
 )
@@ -78,7 +78,7 @@ def test_the_verdict_is_that_of_the_table(case: Case) -> None:
 
 def test_the_table_holds_each_case_once() -> None:
     assert len(CASES) >= 200
-    assert len(OBSERVED) >= 139
+    assert len(OBSERVED) >= 130
     assert len({case.name for case in CASES}) == len(CASES)
     assert len({case.value for case in CASES}) == len(CASES)
 
@@ -98,7 +98,7 @@ def test_the_future_tolerance_is_a_rule(ts: int) -> None:
     exact = Rules(SENSORS, 0)
     expected = [Reading("home", "TH1", ts, 22.5)] if ts <= TS else ["future_ts"]
     assert outcome(PLAIN.replace(str(TS).encode(), str(ts).encode()), sent=TS, rules=exact) == expected
-    assert outcome(heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["missing_field"])
+    assert outcome(heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["future_ts"])
 
 
 def test_which_sensors_are_known_is_a_rule() -> None:
@@ -144,13 +144,13 @@ def test_every_encoding_of_json_is_read(reading: Reading, encoding: str) -> None
 
 @given(st.integers(-(2**70), 2**70) | st.integers(-2, 2) | st.integers(LATEST - 2, LATEST + 2))
 def test_a_heartbeat_is_no_reading_and_invalid_where_a_reading_of_its_time_would_be(ts: int) -> None:
-    assert outcome(heartbeat(ts)) == ([] if 0 <= ts <= LATEST else ["missing_field"])
+    assert outcome(heartbeat(ts)) == ([] if 0 <= ts <= LATEST else ["negative_ts" if ts < 0 else "future_ts"])
 
 
 @given(st.binary(max_size=200))
 @example(b"[" * 100_000)
 @example(b'{"x":' * 100_000)
-@example(b'[{"heartbeat":' + b"9" * 2000 + b"}]")
+@example(b'[{"ts":' + b"9" * 2000 + b"}]")
 @example(b"\xff" + PLAIN)
 def test_bytes_of_any_kind_never_raise(value: bytes) -> None:
     items = decode(value, SENT, RULES)
