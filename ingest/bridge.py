@@ -153,11 +153,11 @@ class Bridge:
         batch.records += 1
         batch.next_offsets[topic, message.partition()] = message.offset() + 1
         if topic == self._readings:
-            for item in self._records.reading(message.value(), message.timestamp()[1]):
-                if isinstance(item, Invalid):
-                    batch.letters.append(DeadLetter(message, item))
-                else:
-                    batch.points.append(item)
+            items = self._records.reading(message.value(), message.timestamp()[1])
+            batch.points += [item for item in items if isinstance(item, Point)]
+            wrong = next((item for item in items if isinstance(item, Invalid)), None)
+            if wrong is not None:
+                batch.letters.append(DeadLetter(message, wrong))
             return
         if topic == self._aggregates:
             point = self._records.aggregate(message.key(), message.value())

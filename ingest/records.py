@@ -10,7 +10,7 @@ import msgspec
 
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
-from topics.reading import SITE, Invalid, Rules, decode
+from topics.reading import LATEST_TS, SITE, Invalid, Rules, decode
 
 
 class Point(NamedTuple):
@@ -71,11 +71,15 @@ class Records:
             )
             emitted = None if value is None else _decode_aggregate(value)
         except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not an aggregate: {error}")
+            return Invalid("not_json", f"not an aggregate: {error}"[:200])
         if named.series not in DERIVED or not self._known(named.site, named.sensor):
-            return Invalid("unknown_sensor", f"no such series: {named.series} of {named.site[:80]}/{named.sensor[:80]}")
+            return Invalid(
+                "unknown_sensor", f"no such series: {named.series[:80]} of {named.site[:80]}/{named.sensor[:80]}"
+            )
         if emitted is not None and not isfinite(emitted.value):
             return Invalid("not_finite", "value is not a finite number")
+        if not 0 <= start <= LATEST_TS:
+            return Invalid("negative_ts", f"window_start {named.window_start[:40]} is not between 1970 and 9999")
         ts = start + self._offset_ms[named.series]
         return Point(Series(named.series, named.site, named.sensor), ts, emitted.value if emitted else None)
 
@@ -84,8 +88,12 @@ class Records:
         try:
             reading = _decode_rejected(value or b"")
         except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not a rejected reading: {error}")
-        if not self._known(reading.site, reading.sensor) or reading.ts < 0 or not isfinite(reading.value):
+            return Invalid("not_json", f"not a rejected reading: {error}"[:200])
+        if (
+            not self._known(reading.site, reading.sensor)
+            or not 0 <= reading.ts <= LATEST_TS
+            or not isfinite(reading.value)
+        ):
             return Invalid("unknown_sensor", f"no such series: rejected {reading.site[:80]}/{reading.sensor[:80]}")
         return Point(Series(LATE_REJECTED, reading.site, reading.sensor), reading.ts, reading.value)
 

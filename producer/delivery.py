@@ -67,7 +67,7 @@ class Delivery:
         return self.sent - self.acknowledged - self.failed
 
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
-        """Queue messages: partition, key, value, timestamp (epoch ms), with header or not. Waits while the queue is full."""
+        """Queue messages: partition, key, value, timestamp (epoch ms), with header or not; may wait."""
         produce, poll = self._producer.produce, self._producer.poll
         topic, headers, delivered = self._topic, self._headers, self._delivered
         sent = heartbeats = 0

@@ -201,6 +201,7 @@ _NESTED = (
     Case("nested: an unknown field holds a reading, in front", b'{"x":' + PLAIN + b"," + PLAIN[1:], GOOD),
     Case("unknown field: a number of 1200 digits", _json(more=',"x":' + "1" * 1200), "not_json"),
     Case("unknown field: called heartbeat", _json(more=f',"heartbeat":{TS}'), GOOD),
+    Case("ts: beyond the year 9999", _json(ts="253402300800000"), "future_ts"),
     Case("array: a reading, then a number", b"[" + PLAIN + b",5]", [*GOOD, "not_json"]),
     Case("array: a reading, then the beginning of another", b"[" + PLAIN + b",{", [*GOOD, "not_json"]),
     Case("array: a reading, and no end", b"[" + PLAIN, [*GOOD, "not_json"]),

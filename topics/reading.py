@@ -23,6 +23,9 @@ import msgspec
 HEARTBEAT = "heartbeat"
 """The sensor whose readings are heartbeats."""
 
+LATEST_TS = 253_402_300_799_999
+"""The last millisecond of the year 9999: a record can be stamped with any time, RedisTimeSeries holds 63 bits."""
+
 SITE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -109,7 +112,7 @@ def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid | Non
         return Invalid("not_finite", "value is not a finite number")
     if ts < 0:
         return Invalid("negative_ts", f"ts {ts} is before 1970")
-    if ts - rules.future_tolerance_ms > sent:
+    if ts - rules.future_tolerance_ms > sent or ts > LATEST_TS:
         return Invalid("future_ts", f"ts {ts} is {ts - sent} ms after it was sent")
     return None if sensor == HEARTBEAT else reading
 

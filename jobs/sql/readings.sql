@@ -18,7 +18,7 @@ CREATE TEMPORARY TABLE readings (
     measured   AS CAST(ts AS BIGINT),
     arrival    AS PROCTIME(),
     event_time AS CASE
-        WHEN ts >= 0
+        WHEN ts BETWEEN 0 AND 253402300799999
          AND ts = FLOOR(ts)
          AND TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT) - ${future_tolerance_ms}, 3) <= sent
          AND ABS(`value`) <= 1.7976931348623157E308
