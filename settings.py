@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         timedelta(hours=1), description="a reading measured later than this after it was sent is invalid"
     )
     watermark_idleness: Duration = Field(
-        timedelta(seconds=30),
+        timedelta(seconds=60),
         description="wall time after which a partition without heartbeats stops holding windows open",
     )
     watermark_drift: Duration = Field(
