@@ -33,7 +33,7 @@ reset: $(READY) ## stop everything and delete all data, after asking
 	@$(RUN) -m scripts.stack reset
 
 test: $(READY) check ## everything, on the real stack
-	@$(RUN) -m pytest tests --durations=10
+	@$(RUN) -m pytest tests -m stack --durations=10
 
 check: $(READY) ## format, lint, types and unit tests, in seconds
 	@$(RUN) -m ruff format --check --quiet .

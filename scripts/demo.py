@@ -19,8 +19,7 @@ from producer.__main__ import START, described, parse_start
 from producer.delivery import Delivery
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, views
-from scripts.stack.__main__ import where_to_look
-from scripts.stack.system import start_job, start_stack
+from scripts.stack.system import start_job, start_stack, where_to_look
 from settings import Settings
 from topics import admin, catalogue
 from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series
@@ -73,7 +72,7 @@ def main(
     else:
         console.print(f"[bold green]all {total:,} stored points[/] in {len(wanted)} series equal what pandas computes")
     console.print(f"{time.monotonic() - began:.0f} s. The stack stays up:")
-    where_to_look(console, settings)
+    where_to_look(settings, console)
     raise typer.Exit(1 if comparison.differences else 0)
 
 

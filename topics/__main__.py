@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -42,19 +41,14 @@ def describe(prefix: Prefix = None) -> None:
     """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
     settings = settings_module.load(prefix=prefix)
     groups = (settings.prefix + settings.job_group, settings.prefix + settings.ingest_group)
-    table = Table(
-        "topic",
-        "part.",
-        "records",
-        "first (UTC)",
-        "last (UTC)",
-        *(f"{g} lag" for g in groups),
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in table.columns:
-        column.no_wrap = True
-        column.justify = "left" if column.header in ("topic", "first (UTC)", "last (UTC)") else "right"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("topic", no_wrap=True)
+    table.add_column("part", justify="right")
+    table.add_column("records", justify="right", no_wrap=True)
+    table.add_column("first (UTC)", no_wrap=True)
+    table.add_column("last (UTC)", no_wrap=True)
+    for group in groups:
+        table.add_column(f"lag of\n{group}", justify="right", no_wrap=True)
     for state in admin.describe(settings, groups):
         table.add_row(
             state.topic,
@@ -66,9 +60,9 @@ def describe(prefix: Prefix = None) -> None:
         )
     if not table.row_count:
         raise admin.TopicError("there are no topics: `python -m topics create` makes them")
-    console.print(table)
+    console.print(table, highlight=False)
     for topic, entries in admin.configuration(settings).items():
-        console.print(f"{topic}: " + ", ".join(f"{name}={value}" for name, value in sorted(entries.items())))
+        console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)
 
 
 @app.command()
@@ -114,7 +108,7 @@ def delete(
 
 
 def _utc(timestamp: int | None) -> str:
-    return "–" if timestamp is None else f"{datetime.fromtimestamp(timestamp / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return "–" if timestamp is None else f"{datetime.fromtimestamp(timestamp / 1000, UTC):%Y-%m-%d %H:%M}"
 
 
 if __name__ == "__main__":

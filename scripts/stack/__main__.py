@@ -18,7 +18,7 @@ import settings as settings_module
 from jobs import cluster
 from scripts.stack.paths import Paths
 from scripts.stack.supervision import Stack
-from scripts.stack.system import start_job, start_stack
+from scripts.stack.system import start
 from settings import Settings
 from topics import admin
 
@@ -35,16 +35,7 @@ COLOURS = {"RUNNING": "green", "STOPPED": "dim", "STARTING": "yellow"}
 @app.command()
 def up() -> None:
     """Install what is missing and start everything: processes, topics, job, bridge. Goes on where it stopped."""
-    settings = settings_module.load()
-    with console.status("starting") as status:
-
-        def said(line: str) -> None:
-            status.update(line)
-            console.print(line)
-
-        start_stack(settings, said)
-        start_job(settings, said)
-    where_to_look(console, settings)
+    start(settings_module.load(), console)
 
 
 @app.command()
@@ -107,19 +98,6 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     if settings.data_dir.exists() and not any(settings.data_dir.iterdir()):
         shutil.rmtree(settings.data_dir)
     console.print("everything is empty; `make up`, `make demo` or `make live` start anew")
-
-
-def where_to_look(console: Console, settings: Settings) -> None:
-    """Say where the parts of a running stack can be seen."""
-    console.print()
-    for what, where in (
-        ("Flink's own pages", settings.flink),
-        ("series", f"Redis at {settings.redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
-        ("topics", "python -m topics describe"),
-        ("all of it", "make status, make logs"),
-        ("stop it", "make down"),
-    ):
-        console.print(f"  {what:<18} {where}")
 
 
 def _show_job(settings: Settings) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.console import Console
+
 from jobs import cluster
 from jobs.daily_aggregates import NAME
 from jobs.tools import local_tools
@@ -12,6 +14,19 @@ from settings import Settings
 from topics import admin
 
 Said = Callable[[str], None]
+
+
+def start(settings: Settings, console: Console) -> None:
+    """Start the stack and the job, telling each step, and say where to look. Goes on where it stopped."""
+    with console.status("starting") as status:
+
+        def said(line: str) -> None:
+            status.update(line)
+            console.print(line)
+
+        start_stack(settings, said)
+        start_job(settings, said)
+    where_to_look(settings, console)
 
 
 def start_stack(settings: Settings, said: Said) -> Stack:
@@ -32,3 +47,16 @@ def start_job(settings: Settings, said: Said) -> None:
     state = cluster.newest_state(settings)
     said("submitting the job" + (" from its newest checkpoint" if state else ""))
     cluster.submit(settings, local_tools(settings), savepoint=state)
+
+
+def where_to_look(settings: Settings, console: Console) -> None:
+    """Say where the parts of a running stack can be seen."""
+    console.print()
+    for what, where in (
+        ("Flink's own pages", settings.flink),
+        ("series", f"Redis at {settings.redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
+        ("topics", "python -m topics describe"),
+        ("all of it", "make status, make logs"),
+        ("stop it", "make down"),
+    ):
+        console.print(f"  {what:<18} {where}", highlight=False, soft_wrap=True)
