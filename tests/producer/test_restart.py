@@ -1,0 +1,101 @@
+"""A producer that is killed and started again leaves neither a gap nor a double, on the real broker."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from producer.run import Encoder
+from producer.simulation import Simulation, site_names, ticks_of
+from settings import ROOT, Settings
+from tests.running import wait_for
+from topics import admin, catalogue
+from topics.names import READINGS
+
+DAYS, SITES, SEED = 3, 200, 4
+START = 1577836800000
+COMMAND = [sys.executable, "-m", "producer", "--speed", "max", "--sites", str(SITES), "--seed", str(SEED)]
+
+
+def start(settings: Settings, *more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, **settings.environment()}
+    return subprocess.Popen([*COMMAND, *more], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def arrived(settings: Settings) -> int:
+    return sum(admin.end_offsets(settings, settings.prefix + READINGS).values())
+
+
+def records(settings: Settings, partition: int, count: int) -> Iterator[tuple[bytes | None, bytes, int]]:
+    """Everything in a partition: key, value, timestamp."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
+    try:
+        while count:
+            for message in consumer.consume(min(count, 10_000), 5):
+                assert message.error() is None
+                count -= 1
+                yield message.key(), message.value(), message.timestamp()[1]
+    finally:
+        consumer.close()
+
+
+def test_killed_and_started_again_it_leaves_neither_gap_nor_double(settings: Settings) -> None:
+    simulation = Simulation(catalogue.read(settings.sensors), SEED, START, site_names(SITES))
+    wanted: dict[int, list[tuple[bytes | None, bytes, int]]] = {p: [] for p in range(settings.partitions)}
+    for partition, key, value, timestamp, _ in Encoder(simulation, settings.partitions).messages(0, ticks_of(DAYS)):
+        wanted[partition].append((key, value, timestamp))
+    total = sum(map(len, wanted.values()))
+    draw = random.Random(2)
+    for share in (0.001, 0.2, 0.5, 0.7):
+        producer = start(settings, "--days", str(DAYS))
+        wait_for(lambda share=share: arrived(settings) >= share * total, "the producer to send")  # type: ignore[misc]
+        for _ in range(draw.randrange(3)):  # not always right behind a look at the offsets
+            arrived(settings)
+        os.kill(producer.pid, signal.SIGKILL)
+        producer.communicate()
+    last = start(settings, "--days", str(DAYS))
+    said = last.communicate()[1]
+    assert last.returncode == 0, said
+    assert "going on after" in said
+    assert admin.end_offsets(settings, settings.prefix + READINGS) == {p: len(log) for p, log in wanted.items()}
+    for partition, log in wanted.items():
+        assert list(records(settings, partition, len(log))) == log
+
+
+def test_it_stops_in_order_when_it_is_told_to(settings: Settings) -> None:
+    producer = start(settings)
+    wait_for(lambda: arrived(settings) > 1000, "the producer to send")
+    producer.terminate()
+    said = producer.communicate()[1]
+    assert producer.returncode == 0, said
+    assert "all acknowledged" in said
+
+
+@pytest.mark.parametrize("other", [["--seed", "5"], ["--sites", "7"], ["--start", "2021-01-01"]])
+def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, other: list[str]) -> None:
+    first = start(settings, "--days", "1")
+    first.communicate()
+    assert first.returncode == 0
+    before = arrived(settings)
+    second = start(settings, "--days", "1", *other)
+    said = second.communicate()[1]
+    assert second.returncode == 1
+    assert f"another simulation (seed {SEED}" in said
+    assert "Traceback" not in said
+    assert arrived(settings) == before
+
+
+def test_a_missing_topic_is_an_error_that_says_what_to_do(settings: Settings) -> None:
+    producer = start(settings.model_copy(update={"prefix": "nowhere."}), "--days", "1")
+    said = producer.communicate()[1]
+    assert producer.returncode == 1
+    assert "there is no topic nowhere.dailyAggr: `python -m topics create` makes it" in said
+    assert "Traceback" not in said

@@ -1,0 +1,113 @@
+"""The local stack: on loopback only, restarted when killed, and clear about what keeps it from starting."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+import settings as settings_module
+from scripts.stack.__main__ import app
+from scripts.stack.checks import complaints
+from scripts.stack.supervision import Stack, StackError
+from settings import Settings
+from tests.conftest import free_ports
+from tests.running import wait_for
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Settings:
+    """Settings of a stack that is not running, on free ports."""
+    kafka, controller, redis, flink, rpc = free_ports(5)
+    return Settings(
+        _env_file=None,
+        kafka=f"127.0.0.1:{kafka}",
+        kafka_controller_port=controller,
+        redis=f"redis://127.0.0.1:{redis}/0",
+        flink=f"http://127.0.0.1:{flink}",
+        flink_rpc_port=rpc,
+        data_dir=tmp_path,
+    )
+
+
+def test_every_listening_socket_is_on_loopback(stack: Stack) -> None:
+    listening = {}
+    for process in stack.states():
+        if process["pid"]:
+            for each in [psutil.Process(process["pid"]), *psutil.Process(process["pid"]).children(recursive=True)]:
+                for connection in each.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        listening[process["name"], connection.laddr.port] = connection.laddr.ip
+    names = {name for name, _ in listening}
+    assert names == {"kafka", "redis", "jobmanager", "taskmanager"}
+    settings = stack.settings
+    assert {settings.kafka_port, settings.redis_port, settings.flink_port} <= {port for _, port in listening}
+    assert {ip.removeprefix("::ffff:") for ip in listening.values()} == {"127.0.0.1"}, listening
+
+
+def test_up_is_idempotent(stack: Stack) -> None:
+    before = [process["pid"] for process in stack.states()]
+    stack.up()
+    assert [process["pid"] for process in stack.states()] == before
+
+
+def test_a_killed_process_comes_back(stack: Stack) -> None:
+    before = stack.pid("redis")
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: stack.pid("redis") not in (0, before), "supervisor to start Redis again")
+    stack.up()
+    assert stack.state("redis") in {"STARTING", "RUNNING"}
+
+
+def test_a_second_stack_on_the_same_ports_is_refused(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=rf"port {stack.settings.kafka_port} for kafka is taken by java"):
+        Stack(stack.settings.model_copy(update={"data_dir": tmp_path})).up()
+    assert not Stack(stack.settings.model_copy(update={"data_dir": tmp_path})).running()
+
+
+def test_a_taken_port_is_named_with_its_setting(elsewhere: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", elsewhere.redis_port))
+        other.listen()
+        (complaint,) = complaints(elsewhere)
+    assert f"port {elsewhere.redis_port} for redis is taken by" in complaint
+    assert "IOT_REDIS=redis://127.0.0.1:PORT/0" in complaint
+    assert not list(complaints(elsewhere))
+
+
+def test_short_memory_and_disk_are_told(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
+    first, second = complaints(elsewhere)
+    assert "1.0 GiB of memory are free and the stack wants 3" in first
+    assert "IOT_DATA_DIR" in second
+
+
+def test_a_path_too_long_for_a_socket_is_told(elsewhere: Settings, tmp_path: Path) -> None:
+    (complaint,) = complaints(elsewhere.model_copy(update={"data_dir": tmp_path / ("x" * 100)}))
+    assert "too long for a Unix socket" in complaint
+
+
+def test_a_broker_elsewhere_wants_no_local_stack(elsewhere: Settings) -> None:
+    broker = f"kafka.example:{elsewhere.kafka_port}"
+    (complaint,) = complaints(elsewhere.model_copy(update={"kafka": broker}))
+    assert f"IOT_KAFKA is {broker}" in complaint
+
+
+def test_commands_on_a_stack_that_is_down(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "load", lambda **_: elsewhere)
+    down = CliRunner().invoke(app, ["down"])
+    assert (down.exit_code, down.output) == (0, "the stack is down\n")
+    status = CliRunner().invoke(app, ["status"])
+    assert isinstance(status.exception, StackError)
+    assert "`make up` starts it" in str(status.exception)
+    refused = CliRunner().invoke(app, ["reset"], input="n\n")
+    assert refused.exit_code == 1
+    assert elsewhere.data_dir.exists()

@@ -1,0 +1,78 @@
+"""Topics are created, described and deleted on the real broker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Producer
+
+from scripts.stack.supervision import Stack
+from settings import ROOT, Settings
+from tests.running import wait_for
+from topics import admin
+from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+
+
+def test_create_and_delete_are_idempotent(stack: Stack) -> None:
+    settings = stack.settings.model_copy(update={"prefix": "again.", "partitions": 3})
+    names = {f"again.{topic}" for topic in (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS)}
+    assert set(admin.create(settings)) == names
+    assert admin.create(settings) == []
+    wait_for(lambda: admin.existing(settings) == names, "the topics")
+    assert admin.partitions(settings)["again.dailyAggr"] == 3
+    assert admin.partitions(settings)["again.flinkAggr"] == 1
+    with pytest.raises(admin.TopicError, match="has 3 partitions and IOT_PARTITIONS is 4"):
+        admin.create(settings.model_copy(update={"partitions": 4}))
+    assert set(admin.delete(settings)) == names
+    wait_for(lambda: not admin.existing(settings), "the topics to go")
+    assert admin.delete(settings) == []
+
+
+def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
+    for topic, compacted in ((READINGS, False), (AGGREGATES, True), (REJECTED, True), (DEAD_LETTERS, False)):
+        found = admin.configuration(settings)[settings.prefix + topic]
+        assert found["retention.ms"] == "-1"
+        assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
+        assert (found.get("cleanup.policy") == "compact") == compacted
+
+
+def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
+    year_2100, year_2020 = 4102444800000, 1577836800000
+    producer = Producer({"bootstrap.servers": settings.kafka})
+    producer.list_topics(settings.prefix + READINGS, timeout=30)
+    for timestamp in (year_2020, year_2100):
+        producer.produce(settings.prefix + READINGS, b"x", partition=2, timestamp=timestamp)
+    assert producer.flush(30) == 0
+    states = {(s.topic, s.partition): s for s in admin.describe(settings)}
+    assert len(states) == settings.partitions + 3
+    state = states[settings.prefix + READINGS, 2]
+    assert (state.first_offset, state.next_offset) == (0, 2)
+    assert (state.first_timestamp, state.last_timestamp) == (year_2020, year_2100)
+    assert states[settings.prefix + READINGS, 1].first_timestamp is None
+
+
+QUICKLY = """
+import command_line
+import topics.__main__
+from topics import admin
+
+admin.TIMEOUT = 1
+command_line.run(topics.__main__.app, "python -m topics")
+"""
+
+
+@pytest.mark.parametrize("command", ["create", "describe", "delete", "audit"])
+def test_without_kafka_each_command_says_what_to_do(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUICKLY, command],
+        cwd=ROOT,
+        env={**os.environ, "IOT_KAFKA": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Kafka does not answer at 127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
