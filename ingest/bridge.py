@@ -65,6 +65,8 @@ class Bridge:
         self._store = Store(settings, catalogue)
         self._settling = Settling(settings.settle.total_seconds())
         self._dead_letters = DeadLetters(settings)
+        self._read: dict[tuple[str, int], int] = {}
+        self._committed: dict[tuple[str, int], int] = {}
         milliseconds = 1000
         self._records = Records(
             catalogue,
@@ -101,12 +103,12 @@ class Bridge:
 
         Raises ``UserError`` when Kafka refuses for good; what was not committed is read again at the next start.
         """
-        self._patiently("Redis", self._store.ping)
-        self._consumer.subscribe(
-            [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
-        )
         reported = self._clock()
         try:
+            self._patiently("Redis", self._store.ping)
+            self._consumer.subscribe(
+                [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
+            )
             while not self._stop.is_set():
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
@@ -142,6 +144,7 @@ class Bridge:
 
         self._patiently("Redis", write)
         self._settling.replaced((point.series, point.ts) for point in due)
+        self._read |= batch.next_offsets
         self._commit(batch)
         self.counts.records += batch.records
         self.counts.points += len(points)
@@ -176,9 +179,11 @@ class Bridge:
 
     def _commit(self, batch: _Batch) -> None:
         offsets = []
-        for (topic, partition), offset in batch.next_offsets.items():
-            waiting = self._settling.first_offset((topic, partition))
-            offsets.append(TopicPartition(topic, partition, offset if waiting is None else min(offset, waiting)))
+        for place, offset in self._read.items():
+            waiting = self._settling.first_offset(place)
+            done = offset if waiting is None else min(offset, waiting)
+            if self._committed.get(place) != done:
+                offsets.append(TopicPartition(*place, done))
         if batch.letters:
             self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters, self._consumer, offsets))
         elif offsets:
@@ -187,6 +192,8 @@ class Bridge:
             except KafkaException as error:
                 # What is stored is stored: the next commit covers it, and writing it again changes nothing.
                 log.warning("could not commit (%s); going on", error.args[0].str())
+                return
+        self._committed |= {(tp.topic, tp.partition): tp.offset for tp in offsets}
 
     def _patiently(self, what: str, act: Callable[[], None]) -> None:
         """Do it; while Redis or Kafka is away, say so, wait longer and longer, and try again."""
@@ -207,7 +214,11 @@ class Bridge:
         )(act)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._settling.forget((tp.topic, tp.partition) for tp in partitions)
+        gone = {(tp.topic, tp.partition) for tp in partitions}
+        self._settling.forget(gone)
+        for offsets in (self._read, self._committed):
+            for place in gone & offsets.keys():
+                del offsets[place]
 
     def _kafka_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:

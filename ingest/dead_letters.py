@@ -67,7 +67,9 @@ class DeadLetters:
                 # Offsets are fenced by the consumer group's generation, so that each bridge may have an id of its own.
                 "transactional.id": f"{self._settings.prefix}{self._settings.ingest_group}-{uuid.uuid4()}",
                 "transaction.timeout.ms": TIMEOUT * 1000,
-                "message.max.bytes": 10_000_000,
+                # What arrived in a compressed batch may be large; the way it came it will pass again.
+                "message.max.bytes": 1_000_000_000,
+                "compression.type": "zstd",
                 "log_level": 0,
             }
         )

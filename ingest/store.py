@@ -50,8 +50,8 @@ class Store:
             return
         self._make({point.series for point in points} - self._made.keys())
         refused = self._add(points)
-        if lost := [point for point, error in refused if "key does not exist" in str(error)]:
-            # Somebody has deleted the series since it was made.
+        if lost := [point for point, error in refused if "not a TSDB key" in str(error)]:
+            # Somebody has deleted the series since it was made. (If its key holds something else, it stays refused.)
             self._make({point.series for point in lost})
             refused = [other for other in refused if other[0] not in lost] + self._add(lost)
         if refused:

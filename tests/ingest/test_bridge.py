@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import signal
@@ -602,19 +601,30 @@ def offsets_of(some: Iterable[Record], records: Sequence[Record], offsets: Seque
     return [where[record.value] for record in some]
 
 
+IMPATIENT = """
+from ingest import bridge, dead_letters
+from ingest.__main__ import app
+
+dead_letters.TIMEOUT = 3  # seconds after which the broker aborts the transaction of a dead bridge
+consumer = bridge.Consumer
+bridge.Consumer = lambda given: consumer({**given, "session.timeout.ms": 6000})  # the shortest that the broker takes
+"""
+"""A bridge as ``python -m ingest`` runs it, that is sooner given up when it is dead."""
+
+
 def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     settings = settings.model_copy(update={"batch": 1000})
-    records, wrong, wanted = flood(sites=20, each=1000, wrong=60, seed=4)
+    records, wrong, wanted = flood(sites=20, each=1000, wrong=20, seed=4)
     offsets = send(settings, *records)
     rng = random.Random(5)
     for _ in range(5):
-        with bridge_process(settings, tmp_path / "log") as process:
+        with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
             wait_for_writes(store, rng.randrange(1, 30))
             process.send_signal(signal.SIGKILL)
             assert process.wait(PATIENCE) == -signal.SIGKILL
-    assert behind(settings) > 0, "it was never killed while it worked"
+    assert behind(settings) > 0, "it had done all before it was killed"
     with bridge_process(settings, tmp_path / "log") as process:
         wait_until_committed(settings)
         process.terminate()
@@ -623,13 +633,12 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
 
 
-DYING = """
+DYING = (
+    IMPATIENT
+    + """
 import os, sys
-from confluent_kafka import Producer
-from ingest import dead_letters
-from ingest.__main__ import app
 
-class Dying(Producer):
+class Dying(dead_letters.Producer):
     def commit_transaction(self, *timeout):
         if sys.argv[1] == "before":
             self.flush()
@@ -638,9 +647,9 @@ class Dying(Producer):
         os.kill(os.getpid(), 9)
 
 dead_letters.Producer = Dying
-dead_letters.TIMEOUT = 5  # seconds after which the broker aborts the transaction of the dead
 app(args=[])
 """
+)
 
 
 def test_killed_on_either_side_of_a_transaction_it_writes_each_dead_letter_once(
@@ -699,15 +708,9 @@ def test_asked_to_stop_while_redis_is_away_it_stops(settings: Settings, tmp_path
 
 
 @pytest.fixture
-def killed(stack: Stack) -> Iterator[Callable[[str], None]]:
-    """Kills a process of the stack; in the end each of them runs again."""
-
-    def kill(name: str) -> None:
-        pid = stack.pid(name)
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: stack.state(name) == "RUNNING" and stack.pid(name) != pid, f"the supervisor to restart {name}")
-
-    yield kill
+def mended(stack: Stack, settings: Settings) -> Iterator[None]:
+    """In the end Redis and Kafka run again, before the test's topics are deleted."""
+    yield
     make_ready(stack, "redis", "kafka")
 
 
@@ -719,78 +722,97 @@ def make_ready(stack: Stack, *names: str) -> None:
 
 
 def carry_through(
-    settings: Settings,
-    store: redis.Redis,
-    caplog: pytest.LogCaptureFixture,
-    what: str,
-    away: Callable[[], None],
-    back: Callable[[], None],
+    settings: Settings, store: redis.Redis, away: Callable[[], None], back: Callable[[], None], *, kafka: bool
 ) -> None:
-    """Take ``what`` away in the middle of the work, and bring it back when the bridge has noticed."""
+    """Take Redis or Kafka away in the middle of the work, and bring it back."""
     settings = settings.model_copy(update={"batch": 200})
     records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=7)
     bridge = Bridge(settings, SENSORS)
     bridge._store = Store(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
     half = len(records) // 2
     offsets = send(settings, *records[:half])
-    with Bridging(bridge), caplog.at_level(logging.WARNING):
+    with Bridging(bridge):
         wait_for(lambda: bridge.counts.points > 1000, "the first points")
         assert bridge.counts.records < half, "it has done all before anything happens"
         away()
-        if what == "Redis":
+        if not kafka:
             offsets += send(settings, *records[half:])
-        wait_for(lambda: f"{what}: " in caplog.text, f"the bridge to miss {what}")
         back()
-        if what == "Kafka":
+        if kafka:
             offsets += send(settings, *records[half:])
         wait_until_committed(settings)
     assert stored(store, settings) == wanted
     assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
 
 
-@pytest.mark.usefixtures("killed")
+@pytest.mark.usefixtures("mended")
 @pytest.mark.parametrize("name", ["redis", "kafka"])
 def test_it_goes_on_when_what_was_stopped_is_started(
-    stack: Stack, settings: Settings, store: redis.Redis, caplog: pytest.LogCaptureFixture, name: str
+    stack: Stack, settings: Settings, store: redis.Redis, name: str
 ) -> None:
-    carry_through(
-        settings, store, caplog, name.capitalize(), away=lambda: stack.stop(name), back=lambda: make_ready(stack, name)
-    )
+    carry_through(settings, store, lambda: stack.stop(name), lambda: make_ready(stack, name), kafka=name == "kafka")
 
 
-def test_it_goes_on_when_redis_was_killed(
-    stack: Stack,
-    settings: Settings,
-    store: redis.Redis,
-    caplog: pytest.LogCaptureFixture,
-    killed: Callable[[str], None],
-) -> None:
-    carry_through(
-        settings, store, caplog, "Redis", away=lambda: killed("redis"), back=lambda: make_ready(stack, "redis")
-    )
+@pytest.mark.usefixtures("mended")
+def test_it_goes_on_when_redis_was_killed(stack: Stack, settings: Settings, store: redis.Redis) -> None:
+    pid = stack.pid("redis")
+
+    def restarted() -> None:
+        wait_for(lambda: stack.pid("redis") not in (0, pid), "the supervisor to restart Redis")
+        make_ready(stack, "redis")
+
+    carry_through(settings, store, lambda: os.kill(pid, signal.SIGKILL), restarted, kafka=False)
 
 
 def test_it_goes_on_when_redis_was_frozen(
     stack: Stack, settings: Settings, store: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     frozen = psutil.Process(stack.pid("redis"))
+
+    def freeze() -> None:
+        frozen.suspend()
+        wait_for(lambda: "Redis: " in caplog.text, "the bridge to give the frozen Redis up")
+
     try:
-        carry_through(settings, store, caplog, "Redis", away=frozen.suspend, back=frozen.resume)
+        carry_through(settings, store, freeze, frozen.resume, kafka=False)
     finally:
         frozen.resume()
 
 
-def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
-    stack: Stack, settings: Settings, store: redis.Redis, killed: Callable[[str], None], tmp_path: Path
+@pytest.mark.usefixtures("mended")
+def test_while_kafka_is_away_it_says_so_and_can_be_stopped(
+    stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
-    """As by a laptop that sleeps while a batch with a dead letter is under way: the group will not take it any more."""
+    log = tmp_path / "log"
+    settings = settings.model_copy(update={"batch": 200})
+    records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=8)
+    offsets = send(settings, *records)
+    with bridge_process(settings, log) as process:
+        wait_for_writes(store, 10)
+        stack.stop("kafka")
+        wait_for(lambda: "Kafka" in log.read_text(), "a word about Kafka", seconds=40)
+        process.terminate()
+        assert process.wait(40) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    with bridge_process(settings, log):
+        make_ready(stack, "kafka")
+        wait_until_committed(settings)
+    assert stored(store, settings) == wanted
+    assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+@pytest.mark.usefixtures("mended")
+def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
+    stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    """As by a laptop that sleeps, while a batch is under way whose dead letter the group will not take any more."""
     group, log = settings.prefix + settings.ingest_group, tmp_path / "log"
 
     def members() -> int:
         client = admin.client(settings)
         return len(client.describe_consumer_groups([group])[group].result().members)
 
-    with bridge_process(settings, log) as process:
+    with bridge_process(settings, log, "-c", IMPATIENT + "app(args=[])") as process:
         send(settings, reading("TH1", START, 1.0))
         wait_until_committed(settings)
         stack.stop("redis")
