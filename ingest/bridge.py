@@ -29,6 +29,14 @@ REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
 
 
+NOT_OURS = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
+"""Kafka's answers to one who is no longer a member of the group, after having been away for too long, say."""
+
+
+class _GivenUpError(Exception):
+    """The group does not count on this bridge any more."""
+
+
 class StoppingError(Exception):
     """The bridge was asked to stop while it waited for Redis or Kafka; nothing was committed."""
 
@@ -106,9 +114,7 @@ class Bridge:
         reported = self._clock()
         try:
             self._patiently("Redis", self._store.ping)
-            self._consumer.subscribe(
-                [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
-            )
+            self._join()
             while not self._stop.is_set():
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
@@ -185,7 +191,13 @@ class Bridge:
             if self._committed.get(place) != done:
                 offsets.append(TopicPartition(*place, done))
         if batch.letters:
-            self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters, self._consumer, offsets))
+            try:
+                self._patiently("Kafka", lambda: self._put(batch.letters, offsets))
+            except _GivenUpError as error:
+                log.warning("Kafka has given this bridge's share to others (%s); joining anew, to read it again", error)
+                self._consumer.unsubscribe()
+                self._join()
+                return
         elif offsets:
             try:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
@@ -194,6 +206,19 @@ class Bridge:
                 log.warning("could not commit (%s); going on", error.args[0].str())
                 return
         self._committed |= {(tp.topic, tp.partition): tp.offset for tp in offsets}
+
+    def _put(self, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
+        try:
+            self._dead_letters.put(letters, self._consumer, offsets)
+        except KafkaException as error:
+            if error.args[0].code() in NOT_OURS:
+                raise _GivenUpError(error.args[0].str()) from error
+            raise
+
+    def _join(self) -> None:
+        self._consumer.subscribe(
+            [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
+        )
 
     def _patiently(self, what: str, act: Callable[[], None]) -> None:
         """Do it; while Redis or Kafka is away, say so, wait longer and longer, and try again."""

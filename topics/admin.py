@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from settings import Settings
@@ -183,6 +184,13 @@ def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], i
     return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
 
 
+@retry(
+    # A partition has no leader for a moment when it is made, or when a broker starts.
+    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].retriable()),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(TIMEOUT),
+    reraise=True,
+)
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
     admin = client(settings)
     found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}
