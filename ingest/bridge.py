@@ -29,14 +29,6 @@ REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
 
 
-NOT_OURS = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS})
-"""Kafka's answers to one who is no longer a member of the group, after having been away for too long, say."""
-
-
-class _GivenUpError(Exception):
-    """The group does not count on this bridge any more."""
-
-
 class StoppingError(Exception):
     """The bridge was asked to stop while it waited for Redis or Kafka; nothing was committed."""
 
@@ -98,6 +90,7 @@ class Bridge:
                 "queued.max.messages.kbytes": 32_768,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "error_cb": self._kafka_error,
+                "on_commit": self._commit_answered,
                 "log_level": 0,
             }
         )
@@ -114,7 +107,9 @@ class Bridge:
         reported = self._clock()
         try:
             self._patiently("Redis", self._store.ping)
-            self._join()
+            self._consumer.subscribe(
+                [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
+            )
             while not self._stop.is_set():
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
@@ -129,6 +124,7 @@ class Bridge:
         finally:
             self._report()
             self._consumer.close()
+            self._dead_letters.close()
             self._store.close()
 
     def _carry(self, messages: Iterable[Message]) -> None:
@@ -149,9 +145,11 @@ class Bridge:
             self._store.wait_durable()
 
         self._patiently("Redis", write)
+        if batch.letters:
+            self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters))
         self._settling.replaced((point.series, point.ts) for point in due)
         self._read |= batch.next_offsets
-        self._commit(batch)
+        self._commit()
         self.counts.records += batch.records
         self.counts.points += len(points)
         self.counts.withdrawn += len(due)
@@ -183,42 +181,17 @@ class Bridge:
             batch.derived[place] = point
             self._settling.replaced([place])
 
-    def _commit(self, batch: _Batch) -> None:
+    def _commit(self) -> None:
         offsets = []
         for place, offset in self._read.items():
             waiting = self._settling.first_offset(place)
             done = offset if waiting is None else min(offset, waiting)
             if self._committed.get(place) != done:
                 offsets.append(TopicPartition(*place, done))
-        if batch.letters:
-            try:
-                self._patiently("Kafka", lambda: self._put(batch.letters, offsets))
-            except _GivenUpError as error:
-                log.warning("Kafka has given this bridge's share to others (%s); joining anew, to read it again", error)
-                self._consumer.unsubscribe()
-                self._join()
-                return
-        elif offsets:
-            try:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-            except KafkaException as error:
-                # What is stored is stored: the next commit covers it, and writing it again changes nothing.
-                log.warning("could not commit (%s); going on", error.args[0].str())
-                return
+        if offsets:
+            # Not waited for: a commit that is lost is covered by the next one, and what is read again changes nothing.
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         self._committed |= {(tp.topic, tp.partition): tp.offset for tp in offsets}
-
-    def _put(self, letters: list[DeadLetter], offsets: list[TopicPartition]) -> None:
-        try:
-            self._dead_letters.put(letters, self._consumer, offsets)
-        except KafkaException as error:
-            if error.args[0].code() in NOT_OURS:
-                raise _GivenUpError(error.args[0].str()) from error
-            raise
-
-    def _join(self) -> None:
-        self._consumer.subscribe(
-            [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
-        )
 
     def _patiently(self, what: str, act: Callable[[], None]) -> None:
         """Do it; while Redis or Kafka is away, say so, wait longer and longer, and try again."""
@@ -244,6 +217,11 @@ class Bridge:
         for offsets in (self._read, self._committed):
             for place in gone & offsets.keys():
                 del offsets[place]
+
+    def _commit_answered(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+        if error is not None:
+            log.warning("could not commit (%s); going on", error.str())
+            self._committed.clear()
 
     def _kafka_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:

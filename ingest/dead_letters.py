@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from settings import Settings
 from topics.names import DEAD_LETTERS
 from topics.reading import Invalid
 
-TIMEOUT = 30
+TIMEOUT = 5
+"""Seconds that Kafka may take before the caller hears that it is away."""
 
 
 class DeadLetter(NamedTuple):
@@ -23,67 +23,87 @@ class DeadLetter(NamedTuple):
 
 
 class DeadLetters:
-    """Writes dead letters and commits the offsets behind them in one transaction.
+    """Writes dead letters whose origin the topic does not have yet.
 
-    A bridge that dies in between repeats neither. Every method raises ``KafkaException`` when Kafka is not there.
+    A bridge reads its records again when it dies between a letter and the commit behind it. Letters of one partition
+    are written in the order of their offsets, so that the newest one there tells which are written.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.prefix + DEAD_LETTERS
-        self._settings = settings
-        self._producer: Producer | None = None
-
-    def put(self, letters: Sequence[DeadLetter], consumer: Consumer, offsets: list[TopicPartition]) -> None:
-        """Write the letters and commit ``offsets`` for the consumer's group: both or neither."""
-        producer = self._producer = self._producer or self._connected()
-        producer.begin_transaction()
-        try:
-            for message, why in letters:
-                producer.produce(
-                    self._topic,
-                    key=message.key(),
-                    value=message.value(),
-                    timestamp=max(0, message.timestamp()[1]),
-                    headers={
-                        "reason": why.reason,
-                        "detail": str(why),
-                        "topic": message.topic(),
-                        "partition": str(message.partition()),
-                        "offset": str(message.offset()),
-                    },
-                )
-                producer.poll(0)
-            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), TIMEOUT)
-            _commit(producer)
-        except KafkaException:
-            # The transaction was not committed; the broker aborts it when its time is over.
-            self._producer = None
-            raise
-
-    def _connected(self) -> Producer:
-        producer = Producer(
+        client = {"bootstrap.servers": settings.kafka, "log_level": 0}
+        self._producer = Producer(
             {
-                "bootstrap.servers": self._settings.kafka,
-                # Offsets are fenced by the consumer group's generation, so that each bridge may have an id of its own.
-                "transactional.id": f"{self._settings.prefix}{self._settings.ingest_group}-{uuid.uuid4()}",
-                "transaction.timeout.ms": TIMEOUT * 1000,
+                **client,
+                "enable.idempotence": True,
+                "delivery.timeout.ms": 0,  # for ever: while Kafka is away the bridge waits as well
                 # What arrived in a compressed batch may be large; the way it came it will pass again.
                 "message.max.bytes": 1_000_000_000,
                 "compression.type": "zstd",
-                "log_level": 0,
             }
         )
-        producer.init_transactions(TIMEOUT)
-        return producer
+        self._reader = Consumer(
+            {
+                **client,
+                "group.id": "dead-letters",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
+            }
+        )
+        self._reading = False
+        self._newest: dict[tuple[str, int], int] = {}
+
+    def put(self, letters: Sequence[DeadLetter]) -> None:
+        """Write those letters that are not written yet; they are acknowledged when this returns. Idempotent.
+
+        Raises ``KafkaException`` when Kafka does not answer in time.
+        """
+        self._flush()  # letters of a call that was given up may still be under way
+        self._catch_up()
+        for message, why in letters:
+            if message.offset() <= self._newest.get((message.topic(), message.partition()), -1):
+                continue
+            self._producer.produce(
+                self._topic,
+                key=message.key(),
+                value=message.value(),
+                timestamp=max(0, message.timestamp()[1]),
+                headers={
+                    "reason": why.reason,
+                    "detail": str(why),
+                    "topic": message.topic(),
+                    "partition": str(message.partition()),
+                    "offset": str(message.offset()),
+                },
+            )
+        self._flush()
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._reader.close()
+
+    def _flush(self) -> None:
+        if self._producer.flush(TIMEOUT):
+            raise _away("dead letters are not acknowledged yet")
+
+    def _catch_up(self) -> None:
+        """Read the topic up to its end, and remember the newest origin of each partition."""
+        if not self._reading:
+            self._reader.assign([TopicPartition(self._topic, 0, 0)])
+            self._reading = True
+        _, end = self._reader.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=TIMEOUT)
+        while self._reader.position([TopicPartition(self._topic, 0)])[0].offset < end:
+            message = self._reader.poll(TIMEOUT)
+            if message is None:
+                raise _away("deadLetter cannot be read")
+            if message.error() is None:
+                origin = {name: value.decode() for name, value in message.headers() or ()}
+                place = (origin.get("topic", ""), int(origin.get("partition", -1)))
+                self._newest[place] = max(self._newest.get(place, -1), int(origin.get("offset", -1)))
+            elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
+                return
 
 
-def _commit(producer: Producer) -> None:
-    # When the answer is lost the transaction may be committed or not: only asking again can tell.
-    while True:
-        try:
-            producer.commit_transaction(TIMEOUT)
-        except KafkaException as error:
-            if not error.args[0].retriable():
-                raise
-        else:
-            return
+def _away(what: str) -> KafkaException:
+    return KafkaException(KafkaError(KafkaError._TIMED_OUT, what))  # noqa: SLF001 - the client's public name
