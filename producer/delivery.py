@@ -71,23 +71,25 @@ class Delivery:
         produce, poll = self._producer.produce, self._producer.poll
         topic, headers, delivered = self._topic, self._headers, self._delivered
         sent = heartbeats = 0
-        for partition, key, value, timestamp, marked in messages:
-            while True:
-                try:
-                    if marked:
-                        produce(topic, value, key, partition, delivered, None, timestamp, headers)
+        try:
+            for partition, key, value, timestamp, marked in messages:
+                while True:
+                    try:
+                        if marked:
+                            produce(topic, value, key, partition, delivered, None, timestamp, headers)
+                        else:
+                            produce(topic, value, key, partition, delivered, None, timestamp)
+                    except BufferError:
+                        poll(0.05)
                     else:
-                        produce(topic, value, key, partition, delivered, None, timestamp)
-                except BufferError:
-                    poll(0.05)
-                else:
-                    break
-            sent += 1
-            heartbeats += key is None
-            if sent % POLL_EVERY == 0:
-                poll(0)
-        self.sent += sent
-        self.heartbeats += heartbeats
+                        break
+                sent += 1
+                heartbeats += key is None
+                if sent % POLL_EVERY == 0:
+                    poll(0)
+        finally:  # whoever presses Ctrl-C wants to know of those that are on their way
+            self.sent += sent
+            self.heartbeats += heartbeats
         poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -107,7 +109,7 @@ class Delivery:
         while self._producer.flush(0.5):
             pass
         self.check()
-        if self.acknowledged != self.sent:
+        if self.pending > 0:
             raise DeliveryError(f"{self.pending:,} messages were neither acknowledged nor refused")
 
     def _delivered(self, error: KafkaError | None, _message: Any) -> None:
