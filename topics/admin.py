@@ -31,6 +31,9 @@ CONFIGURATION = {
 """Configuration of each topic, where it differs from the broker's."""
 
 
+NO_LEADER = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+
+
 class TopicError(UserError):
     """Kafka refused, or cannot be reached; the message says what to do."""
 
@@ -186,7 +189,7 @@ def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], i
 
 @retry(
     # A partition has no leader for a moment when it is made, or when a broker starts.
-    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].retriable()),
+    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in NO_LEADER),
     wait=wait_fixed(0.1),
     stop=stop_after_delay(TIMEOUT),
     reraise=True,
