@@ -70,15 +70,6 @@ def test_killed_and_started_again_it_leaves_neither_gap_nor_double(settings: Set
         assert list(records(settings, partition, len(log))) == log
 
 
-def test_it_stops_in_order_when_it_is_told_to(settings: Settings) -> None:
-    producer = start(settings)
-    wait_for(lambda: arrived(settings) > 1000, "the producer to send")
-    producer.terminate()
-    said = producer.communicate()[1]
-    assert producer.returncode == 0, said
-    assert "all acknowledged" in said
-
-
 @pytest.mark.parametrize("other", [["--seed", "5"], ["--sites", "7"], ["--start", "2021-01-01"]])
 def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, other: list[str]) -> None:
     first = start(settings, "--days", "1")
