@@ -19,7 +19,7 @@ from ingest.settle import Place, Settling
 from ingest.store import Store, StoreError
 from settings import Settings
 from topics.catalogue import Catalogue
-from topics.names import AGGREGATES, READINGS, REJECTED
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ class Bridge:
             window_ms=int(settings.window.total_seconds() * milliseconds),
             sliding_window_ms=int(settings.sliding_window.total_seconds() * milliseconds),
         )
-        self._readings, self._aggregates, self._rejected = (
-            settings.prefix + topic for topic in (READINGS, AGGREGATES, REJECTED)
+        self._readings, self._history, self._aggregates, self._rejected = (
+            settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
         )
         self._consumer = Consumer(
             {
@@ -108,7 +108,9 @@ class Bridge:
         try:
             self._patiently("Redis", self._store.ping)
             self._consumer.subscribe(
-                [self._readings, self._aggregates, self._rejected], on_revoke=self._revoked, on_lost=self._revoked
+                [self._readings, self._history, self._aggregates, self._rejected],
+                on_revoke=self._revoked,
+                on_lost=self._revoked,
             )
             while not self._stop.is_set():
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
@@ -159,7 +161,7 @@ class Bridge:
         topic = message.topic()
         batch.records += 1
         batch.next_offsets[topic, message.partition()] = message.offset() + 1
-        if topic == self._readings:
+        if topic in (self._readings, self._history):
             items = self._records.reading(message.value(), message.timestamp()[1])
             batch.points += [item for item in items if isinstance(item, Point)]
             wrong = next((item for item in items if isinstance(item, Invalid)), None)
@@ -169,7 +171,7 @@ class Bridge:
         if topic == self._aggregates:
             point = self._records.aggregate(message.key(), message.value())
         else:
-            point = self._records.rejected(message.value())
+            point = self._records.rejected(message.key(), message.value())
         if isinstance(point, Invalid):
             batch.letters.append(DeadLetter(message, point))
             return

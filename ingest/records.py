@@ -34,20 +34,24 @@ class _Aggregate(_AggregateKey, frozen=True):
     count: int
 
 
-class _Rejected(msgspec.Struct, frozen=True):
+class _RejectedKey(msgspec.Struct, frozen=True):
     site: str
     sensor: str
     ts: int
+
+
+class _Rejected(_RejectedKey, frozen=True):
     value: float
 
 
 _decode_key = msgspec.json.Decoder(_AggregateKey).decode
 _decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
+_decode_rejected_key = msgspec.json.Decoder(_RejectedKey).decode
 _decode_rejected = msgspec.json.Decoder(_Rejected).decode
 
 
 class Records:
-    """Decodes the records of the three topics. Nothing here raises for what the bytes are: that is an ``Invalid``."""
+    """Decodes the records of the topics. Nothing here raises for what the bytes are: that is an ``Invalid``."""
 
     def __init__(self, catalogue: Catalogue, future_tolerance_ms: int, window_ms: int, sliding_window_ms: int) -> None:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
@@ -56,7 +60,7 @@ class Records:
         self._sensors = catalogue
 
     def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
-        """A record of dailyAggr: a point of a raw series (or several, or none: topics/reading.py)."""
+        """A record of dailyAggr or history: a point of a raw series (or several, or none: topics/reading.py)."""
         return [
             item if isinstance(item, Invalid) else Point(Series(RAW, item.site, item.sensor), item.ts, item.value)
             for item in decode(value, sent, self._rules)
@@ -83,19 +87,21 @@ class Records:
         ts = start + self._offset_ms[named.series]
         return Point(Series(named.series, named.site, named.sensor), ts, emitted.value if emitted else None)
 
-    def rejected(self, value: bytes | None) -> Point | Invalid:
-        """A record of lateRej: the rejected reading, at its own ts."""
+    def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
+        """A record of lateRej: the rejected reading, at its own ts; null withdraws a rejection."""
         try:
-            reading = _decode_rejected(value or b"")
+            emitted = None if value is None else _decode_rejected(value)
+            reading = emitted or _decode_rejected_key(key or b"")
         except (msgspec.DecodeError, ValueError) as error:
             return Invalid("not_json", f"not a rejected reading: {error}"[:200])
         if (
             not self._known(reading.site, reading.sensor)
             or not 0 <= reading.ts <= LATEST_TS
-            or not isfinite(reading.value)
+            or (emitted is not None and not isfinite(emitted.value))
         ):
             return Invalid("unknown_sensor", f"no such series: rejected {reading.site[:80]}/{reading.sensor[:80]}")
-        return Point(Series(LATE_REJECTED, reading.site, reading.sensor), reading.ts, reading.value)
+        series = Series(LATE_REJECTED, reading.site, reading.sensor)
+        return Point(series, reading.ts, emitted.value if emitted else None)
 
     def _known(self, site: str, sensor: str) -> bool:
         return sensor in self._sensors and SITE.fullmatch(site) is not None

@@ -11,7 +11,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from settings import Settings
-from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED, TOPICS
+from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, TOPICS
 
 FOREVER = "-1"
 TIMEOUT = 30
@@ -23,6 +23,7 @@ _COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact"}
 
 CONFIGURATION = {
     READINGS: _BY_SIZE,
+    HISTORY: _BY_SIZE,
     AGGREGATES: _COMPACTED,
     REJECTED: _COMPACTED,
     # A dead letter is larger than the record it was, by its headers and by another compression.
@@ -60,12 +61,12 @@ def client(settings: Settings) -> AdminClient:
 
 
 def topics_of(settings: Settings) -> tuple[str, ...]:
-    """Names of the four topics, with the prefix."""
+    """Names of the topics, with the prefix."""
     return tuple(settings.prefix + topic for topic in TOPICS)
 
 
 def existing(settings: Settings) -> set[str]:
-    """Those of the four topics that exist. Raises ``TopicError`` when Kafka does not answer."""
+    """Those of the topics that exist. Raises ``TopicError`` when Kafka does not answer."""
     return set(topics_of(settings)) & partitions(settings).keys()
 
 
@@ -96,7 +97,7 @@ def create(settings: Settings) -> list[str]:
     wanted = [
         NewTopic(
             settings.prefix + topic,
-            num_partitions=settings.partitions if topic == READINGS else 1,
+            num_partitions=settings.partitions if topic in (READINGS, HISTORY) else 1,
             replication_factor=-1,  # the broker's default
             config=configuration,
         )

@@ -86,7 +86,11 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     rejected: dict[Day, set[int]] = defaultdict(set)
     for message in _read(settings, REJECTED):
         name = msgspec.json.decode(message.key(), type=_Name)
-        rejected[name.site, name.sensor, name.ts - name.ts % window].add(name.ts)
+        day = (name.site, name.sensor, name.ts - name.ts % window)
+        if message.value() is None:
+            rejected[day].discard(name.ts)
+        else:
+            rejected[day].add(name.ts)
     counts, closed = _counts(settings)
     letters = Counter(
         tuple(_header(message, name) for name in ("topic", "partition", "offset"))

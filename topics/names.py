@@ -10,10 +10,12 @@ from topics.catalogue import Catalogue
 DEFAULT_SITE = "home"
 
 READINGS = "dailyAggr"
+HISTORY = "history"
+"""Readings that were merged from a backfill: the bridge stores them, the live job does not read them."""
 AGGREGATES = "flinkAggr"
 REJECTED = "lateRej"
 DEAD_LETTERS = "deadLetter"
-TOPICS = (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS)
+TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED, DEAD_LETTERS)
 
 AGG_DAY = "AggDay"
 AGG_DAY_COUNT = "AggDayCount"

@@ -163,11 +163,23 @@ def test_an_aggregate_of_a_day_before_1970_is_invalid(start: str, withdrawn: boo
 
 @pytest.mark.parametrize("ts", [0, START, START + 1, LATEST_TS])
 def test_a_rejected_reading_is_a_point_at_its_own_ts(ts: int) -> None:
-    assert RECORDS.rejected(rejected(ts=ts)) == Point(Series("LateRej", "home", "W1"), ts, 0.5)
+    assert RECORDS.rejected(b"", rejected(ts=ts)) == Point(Series("LateRej", "home", "W1"), ts, 0.5)
 
 
 def test_a_rejected_reading_of_another_site() -> None:
-    assert RECORDS.rejected(rejected(site="b")) == Point(Series("LateRej", "b", "W1"), START, 0.5)
+    assert RECORDS.rejected(b"", rejected(site="b")) == Point(Series("LateRej", "b", "W1"), START, 0.5)
+
+
+def test_a_rejection_that_is_withdrawn() -> None:
+    name = b'{"site":"b","sensor":"W1","ts":1577836800000}'
+    assert RECORDS.rejected(name, None) == Point(Series("LateRej", "b", "W1"), START, None)
+
+
+@pytest.mark.parametrize(
+    "name", [None, b"", b"{}", b'{"site":"b","sensor":"W9","ts":0}', b'{"site":"b","sensor":"W1","ts":-1}']
+)
+def test_a_withdrawal_of_nothing_that_could_be_there_is_invalid(name: bytes | None) -> None:
+    assert isinstance(RECORDS.rejected(name, None), Invalid)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +204,7 @@ def test_a_rejected_reading_of_another_site() -> None:
     ],
 )
 def test_what_is_no_rejected_reading_is_invalid(body: bytes | None) -> None:
-    item = RECORDS.rejected(body)
+    item = RECORDS.rejected(b"", body)
     assert isinstance(item, Invalid), item
     assert item.reason in REASONS
 
@@ -205,8 +217,8 @@ def test_why_something_is_invalid_is_told_in_a_few_words(long: int) -> None:
         RECORDS.aggregate(key("x" * long), None),
         RECORDS.aggregate(key(sensor="x" * long), None),
         RECORDS.aggregate(key(site="x" * long), None),
-        RECORDS.rejected(rejected(sensor="x" * long)),
-        RECORDS.rejected(rejected(site="x" * long)),
+        RECORDS.rejected(b"", rejected(sensor="x" * long)),
+        RECORDS.rejected(b"", rejected(site="x" * long)),
         *RECORDS.reading(rejected(sensor="x" * long), START),
         *RECORDS.reading(rejected(site="x" * long), START),
     ):

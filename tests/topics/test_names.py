@@ -65,8 +65,7 @@ def catalogue_of(classes: int) -> Catalogue:
 
 def test_the_topics_are_those_of_the_contract() -> None:
     assert (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS) == ("dailyAggr", "flinkAggr", "lateRej", "deadLetter")
-    assert set(TOPICS) == {"dailyAggr", "flinkAggr", "lateRej", "deadLetter"}
-    assert len(TOPICS) == 4
+    assert TOPICS == (READINGS, "history", AGGREGATES, REJECTED, DEAD_LETTERS)
 
 
 def test_the_kinds_of_series_are_those_of_the_contract() -> None:
