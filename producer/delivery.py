@@ -30,7 +30,7 @@ class DeliveryError(UserError):
 class Delivery:
     """An idempotent producer that counts what it sends, heartbeats included, and what the broker has acknowledged."""
 
-    stopping = False
+    _stopping = False
 
     def __init__(self, settings: Settings, topic: str, identity: str) -> None:
         """Raises ``DeliveryError`` when the topic is not there or Kafka does not answer."""
@@ -70,7 +70,11 @@ class Delivery:
 
     def stop(self) -> None:
         """Send no more: what ``send`` is at comes to an end soon. May be called from a signal handler."""
-        self.stopping = True
+        self._stopping = True
+
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping
 
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
         """Queue messages: partition, key, value, timestamp (epoch ms), with header or not.
@@ -87,7 +91,7 @@ class Delivery:
                     else:
                         produce(topic, value, key, partition, delivered, None, timestamp)
                 except BufferError:
-                    if self.stopping:
+                    if self._stopping:
                         return
                     poll(0.05)
                 else:
@@ -96,7 +100,7 @@ class Delivery:
             self.heartbeats += key is None
             if self.sent % POLL_EVERY == 0:
                 poll(0)
-                if self.stopping:
+                if self._stopping:
                     return
         poll(0)
 

@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from ingest.bridge import Bridge
@@ -522,6 +522,32 @@ def test_garbage_in_the_derived_topics_is_put_aside_too(
         assert (letter.key(), letter.value()) == (record.key, record.value)
 
 
+def test_a_dead_letter_behind_a_withdrawal_that_waits_is_written_once(settings: Settings, store: redis.Redis) -> None:
+    """The withdrawal keeps the offset of its partition back, so that the next bridge reads the garbage again."""
+    wrong = Record(AGGREGATES, b"k", b"garbage")
+    with Bridging(Bridge(settings, SENSORS, Clock())) as first:
+        offsets = send(settings, aggregate("AggDay", "TH1", None), wrong)[1:]
+        wait_until_read(first, 2)
+    assert behind(settings) == 2
+    assert_each_once(settings, [wrong], offsets)
+    with Bridging(Bridge(settings, SENSORS)):
+        wait_until_committed(settings)
+    assert_each_once(settings, [wrong], offsets)
+
+
+def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, bridge: Bridging) -> None:
+    producer = Producer({"bootstrap.servers": settings.kafka})
+    producer.list_topics(settings.prefix + DEAD_LETTERS)
+    for headers in (None, {"topic": None}, {"topic": b"\xff"}, {"partition": "x"}, {"offset": ""}, {"other": b"\xff"}):
+        producer.produce(settings.prefix + DEAD_LETTERS, b"by hand", headers=headers)
+    assert producer.flush(PATIENCE) == 0
+    wrong = garbage(1)
+    offsets = send(settings, wrong)
+    wait_for(lambda: behind(settings) == 0, "the bridge to go on", seconds=15)
+    own = [letter for letter in letters(settings) if letter.value() != b"by hand"]
+    assert [origin(letter) for letter in own] == origins(settings, [wrong], offsets)
+
+
 TOO_MUCH_FOR_REDIS = {
     "an aggregate of a day before 1970": aggregate("AggDay", "TH1", 1.0, "1969-12-31 00:00:00Z"),
     "the withdrawal of one": aggregate("AggDay", "TH1", None, "1969-12-31 00:00:00Z"),
@@ -618,7 +644,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     records, wrong, wanted = flood(sites=20, each=1000, wrong=20, seed=4)
     offsets = send(settings, *records)
     rng = random.Random(5)
-    for _ in range(5):
+    for _ in range(3):
         with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
             wait_for_writes(store, rng.randrange(1, 30))
             process.send_signal(signal.SIGKILL)
@@ -782,6 +808,28 @@ def test_it_goes_on_when_redis_was_frozen(
 
 
 @pytest.mark.usefixtures("mended")
+def test_while_kafka_is_away_it_says_so_and_can_be_stopped(
+    stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    settings = settings.model_copy(update={"batch": 200})
+    records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=8)
+    offsets = send(settings, *records)
+    with bridge_process(settings, log) as process:
+        wait_for_writes(store, 10)
+        stack.stop("kafka")
+        wait_for(lambda: "Kafka" in log.read_text(), "a word about Kafka", seconds=30)
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    with bridge_process(settings, log):
+        make_ready(stack, "kafka")
+        wait_until_committed(settings)
+    assert stored(store, settings) == wanted
+    assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+@pytest.mark.usefixtures("mended")
 def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
     stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
@@ -843,3 +891,35 @@ def test_nothing_is_committed_before_it_is_on_disk(settings: Settings, store: re
     assert doubting.written >= 4, "what was not confirmed was not written again"
     assert points(store, settings, "TH1") == [(START, 1.0)]
     assert_each_once(settings, [wrong], offsets)
+
+
+class Refused:
+    """A consumer whose first commits do not reach Kafka."""
+
+    def __init__(self, bridge: Bridge, times: int) -> None:
+        self._bridge = bridge
+        self._consumer = bridge._consumer
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        if not self.times:
+            self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+            return
+        self.times -= 1
+        error = KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, "try later")
+        if not asynchronous:
+            raise KafkaException(error)
+        self._bridge._commit_answered(error, offsets)
+
+
+def test_a_commit_that_kafka_refuses_is_made_again(settings: Settings, store: redis.Redis) -> None:
+    """As it does for a while when it has just started: with nothing new to read the offset would lag for ever."""
+    bridge = Bridge(settings, SENSORS)
+    bridge._consumer = refused = Refused(bridge, times=2)
+    send(settings, reading("TH1", START, 1.0))
+    with Bridging(bridge):
+        wait_for(lambda: behind(settings) == 0, "the offset to be committed", seconds=15)
+    assert refused.times == 0
