@@ -57,7 +57,7 @@ def submit_quickly(settings: Settings) -> str:
         "pipeline.jars": connector_jar().as_uri(),
     }
     with pyflink():
-        job = str(declare(settings, **options).execute().get_job_client().get_job_id())
+        job = str(declare(settings, None, **options).execute().get_job_client().get_job_id())
     cluster.wait_until_running(settings, job)
     return job
 
