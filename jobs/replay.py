@@ -119,6 +119,7 @@ def run(
     into: str,
     *,
     accept_late: bool = False,
+    submit: Callable[..., str] = cluster.submit,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Settings:
     """Run the job over a plan's records, to its end; returns the settings under which its results stand.
@@ -134,7 +135,7 @@ def run(
     clear(own)
     admin.create(own, (AGGREGATES, REJECTED))
     with _cancelled_on_error(own):
-        job = cluster.submit(own, tools, bounds=what.bounds)
+        job = submit(own, tools, bounds=what.bounds)
         while (offsets := cluster.read_offsets(own, job)) is not None:
             start = what.bounds.start
             read = sum(max(0, offset - start[partition]) for partition, offset in offsets.items())
