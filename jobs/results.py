@@ -91,7 +91,7 @@ def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> 
         if message.value() is None:
             standing.found.pop(name, None)
             return
-        merged = any(header == results.MERGED for header, _ in message.headers() or ())
+        merged = results.is_merged(message)
         if topic == AGGREGATES:
             emitted = results.aggregate(message.value())
             value, count = emitted.value, emitted.count

@@ -75,7 +75,7 @@ def audit(prefix: Prefix = None) -> None:
     with console.status("reading the topics"):
         account = accounting.audit(settings, catalogue.read(settings.sensors))
     for number, what in (
-        (account.records, "records in dailyAggr"),
+        (account.records, "records in dailyAggr and history"),
         (account.heartbeats, "heartbeats"),
         (account.invalid, "invalid"),
         (account.repeated, "readings that were there already"),
@@ -83,6 +83,8 @@ def audit(prefix: Prefix = None) -> None:
         (account.counted, "  are counted in their day"),
         (account.rejected, "  are in lateRej: too late, or their day's state was gone"),
         (account.open, "  belong to a day that is still open"),
+        (account.history, "readings of history, from backfills"),
+        (account.replaced, "readings of days that a backfill has replaced"),
         (account.dead_letters, "dead letters"),
     ):
         console.print(f"{number:>14,}  {what}", highlight=False)

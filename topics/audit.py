@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from settings import Settings
 from topics import results
+from topics.admin import partitions
 from topics.catalogue import Catalogue
 from topics.log import read
-from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED
 from topics.origin import Origin
 from topics.reading import Invalid, Rules, decode
 
@@ -20,9 +22,11 @@ Day = tuple[str, str, int]
 
 @dataclass
 class Account:
-    """What became of the records of dailyAggr.
+    """What became of the records of dailyAggr, and of those of history.
 
-    ``readings`` are the valid ones, each name (site, sensor, ts) once; ``repeated`` how often one came again.
+    ``readings`` are the valid ones of dailyAggr, each name (site, sensor, ts) once; ``repeated`` how often one came
+    again. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr whose day is a
+    backfill's now.
     """
 
     records: int = 0
@@ -33,12 +37,14 @@ class Account:
     counted: int = 0
     rejected: int = 0
     open: int = 0
+    history: int = 0
+    replaced: int = 0
     dead_letters: int = 0
     unexplained: list[str] = field(default_factory=list)
 
 
 def audit(settings: Settings, catalogue: Catalogue) -> Account:
-    """Read the four topics up to their ends and compare, day by day.
+    """Read the topics up to their ends and compare, day by day.
 
     A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``LogError``
     when Kafka does not answer.
@@ -46,50 +52,54 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     account = Account()
     window = int(settings.window.total_seconds() * 1000)
     rules = Rules(catalogue, int(settings.future_tolerance.total_seconds() * 1000))
-    seen: dict[Day, set[int]] = defaultdict(set)
     wrong: set[Origin] = set()
-    for message in read(settings, settings.prefix + READINGS):
-        account.records += 1
-        found = decode(message.value(), message.timestamp()[1], rules)
-        account.heartbeats += not found
-        for item in found:
-            if isinstance(item, Invalid):
-                account.invalid += 1
-                wrong.add(Origin.of(message))
-                continue
-            day = (item.site, item.sensor, item.ts - item.ts % window)
-            account.repeated += item.ts in seen[day]
-            seen[day].add(item.ts)
-    account.readings = sum(map(len, seen.values()))
 
-    rejected: dict[Day, set[int]] = defaultdict(set)
-    for message in read(settings, settings.prefix + REJECTED):
-        name = results.rejected_key(message.key())
-        day = (name.site, name.sensor, name.ts - name.ts % window)
-        if message.value() is None:
-            rejected[day].discard(name.ts)
-        else:
-            rejected[day].add(name.ts)
-    counts, closed = _counts(settings)
+    def by_day(topic: str) -> dict[Day, set[int]]:
+        seen: dict[Day, set[int]] = defaultdict(set)
+        for message in read(settings, settings.prefix + topic):
+            account.records += 1
+            found = decode(message.value(), message.timestamp()[1], rules)
+            account.heartbeats += not found
+            for item in found:
+                if isinstance(item, Invalid):
+                    account.invalid += 1
+                    wrong.add(Origin.of(message))
+                    continue
+                day = (item.site, item.sensor, item.ts - item.ts % window)
+                account.repeated += item.ts in seen[day]
+                seen[day].add(item.ts)
+        return seen
+
+    seen = by_day(READINGS)
+    account.readings = sum(map(len, seen.values()))
+    history = by_day(HISTORY) if settings.prefix + HISTORY in partitions(settings) else {}
+    account.history = sum(map(len, history.values()))
+    rejected = _rejected(settings, window)
+    counts = _counts(settings)
+    closed = max((start for _, _, start in counts), default=-1)
     letters = Counter(Origin.told_by(message) for message in read(settings, settings.prefix + DEAD_LETTERS))
 
-    for day in sorted(seen.keys() | rejected.keys() | counts.keys()):
-        late = rejected.get(day, set())
-        accepted = len(seen.get(day, set()) - late)
-        account.rejected += len(seen.get(day, set()) & late)
-        count = counts.get(day)
+    for day in sorted(seen.keys() | history.keys() | rejected.keys() | counts.keys()):
+        live, past, late = seen.get(day, set()), history.get(day, set()), rejected.get(day, set())
+        count, merged = counts.get(day, (None, False))
+        if merged:
+            account.replaced += len(live - past)
+        accepted = len((past if merged else live) - late)
+        account.rejected += len((past if merged else live) & late)
         if count is None and day[2] > closed:
             account.open += accepted
         elif (count or 0) == accepted:
             account.counted += accepted
         else:
             account.unexplained.append(f"{_day(day)}: {accepted} readings accepted, {count or 0} counted")
-        if strange := late - seen.get(day, set()):
+        if strange := late - live - past:
             account.unexplained.append(f"{_day(day)}: {len(strange)} rejected that are not in dailyAggr")
+        if not merged and (uncounted := past - live):
+            account.unexplained.append(f"{_day(day)}: {len(uncounted)} readings of history that no count contains")
     account.dead_letters = letters.total()
     del letters[None]  # somebody else's
-    readings = settings.prefix + READINGS
-    for origin in sorted(o for o in letters.keys() - wrong if o and o.topic == readings):
+    readings = {settings.prefix + topic for topic in (READINGS, HISTORY)}
+    for origin in sorted(o for o in letters.keys() - wrong if o and o.topic in readings):
         account.unexplained.append(f"dead letter of {origin}: a valid reading stands there")
     for origin in sorted(wrong - letters.keys()):
         account.unexplained.append(f"invalid record at {origin}: not in deadLetter")
@@ -97,20 +107,31 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     return account
 
 
-def _counts(settings: Settings) -> tuple[dict[Day, int], int]:
-    """Readings counted by day, and the start of the newest day that any sensor has closed (-1: none)."""
-    counts: dict[Day, int] = {}
+def _rejected(settings: Settings, window: int) -> dict[Day, set[int]]:
+    rejected: dict[Day, set[int]] = defaultdict(set)
+    for message in read(settings, settings.prefix + REJECTED):
+        with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
+            name = results.rejected_key(message.key() or b"")
+            day = (name.site, name.sensor, name.ts - name.ts % window)
+            (rejected[day].discard if message.value() is None else rejected[day].add)(name.ts)
+    return rejected
+
+
+def _counts(settings: Settings) -> dict[Day, tuple[int, bool]]:
+    """Readings counted by day, and whether a merge has brought that."""
+    counts: dict[Day, tuple[int, bool]] = {}
     days = results.Days(0)
     for message in read(settings, settings.prefix + AGGREGATES):
-        key = results.aggregate_key(message.key())
-        if key.series != AGG_DAY_COUNT:
-            continue
-        day = (key.site, key.sensor, days.of(key))
-        if (value := message.value()) is None:
-            counts.pop(day, None)
-        else:
-            counts[day] = results.aggregate(value).count
-    return counts, max((start for _, _, start in counts), default=-1)
+        with suppress(ValueError):
+            key = results.aggregate_key(message.key() or b"")
+            if key.series != AGG_DAY_COUNT:
+                continue
+            day = (key.site, key.sensor, days.of(key))
+            if (value := message.value()) is None:
+                counts.pop(day, None)
+            else:
+                counts[day] = (results.aggregate(value).count, results.is_merged(message))
+    return counts
 
 
 def _day(day: Day) -> str:

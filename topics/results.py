@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
+from confluent_kafka import Message
 
 from topics.names import AGG_DAY_DIFF
 
@@ -48,6 +49,11 @@ aggregate = msgspec.json.Decoder(Aggregate).decode
 rejected_key = msgspec.json.Decoder(RejectedKey).decode
 rejected = msgspec.json.Decoder(Rejected).decode
 """These four raise ``msgspec.DecodeError`` (a ``ValueError``) for what is no such record."""
+
+
+def is_merged(message: Message) -> bool:
+    """Whether a result came from a backfill."""
+    return any(name == MERGED for name, _ in message.headers() or ())
 
 
 class Days:
