@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
+from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 from topics.reading import LATEST_TS, SITE, Invalid, Rules, decode
@@ -44,6 +45,8 @@ class _Rejected(_RejectedKey, frozen=True):
     value: float
 
 
+_MILLISECOND = timedelta(milliseconds=1)
+
 _decode_key = msgspec.json.Decoder(_AggregateKey).decode
 _decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
 _decode_rejected_key = msgspec.json.Decoder(_RejectedKey).decode
@@ -58,6 +61,16 @@ class Records:
         self._window_ms = window_ms
         self._offset_ms = dict.fromkeys(DERIVED, 0) | {"AggDayDiff": sliding_window_ms - window_ms}
         self._sensors = catalogue
+
+    @classmethod
+    def of(cls, settings: Settings, catalogue: Catalogue) -> Self:
+        """As these settings want them decoded."""
+        return cls(
+            catalogue,
+            future_tolerance_ms=settings.future_tolerance // _MILLISECOND,
+            window_ms=settings.window // _MILLISECOND,
+            sliding_window_ms=settings.sliding_window // _MILLISECOND,
+        )
 
     def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
         """A record of dailyAggr or history: a point of a raw series (or several, or none: topics/reading.py)."""
