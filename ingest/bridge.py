@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
+CLOSE_SECONDS = 5
+COMMIT_AGAIN_SECONDS = 1
 
 
 class StoppingError(Exception):
@@ -67,6 +69,7 @@ class Bridge:
         self._dead_letters = DeadLetters(settings)
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
+        self._commit_again = 0.0
         self._records = Records.of(settings, catalogue)
         self._readings, self._history, self._aggregates, self._rejected = (
             settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
@@ -119,7 +122,7 @@ class Bridge:
             ) from error
         finally:
             self._report()
-            self._consumer.close()
+            self._leave()
             self._dead_letters.close()
             self._store.close()
 
@@ -132,6 +135,8 @@ class Bridge:
                 self._sort(message, batch)
         due = self._settling.due(self._clock())
         if not batch.next_offsets and not due:
+            if self._clock() >= self._commit_again:
+                self._commit()  # one that was refused
             return
         points = batch.points + list(batch.derived.values())
 
@@ -184,10 +189,10 @@ class Bridge:
             done = offset if waiting is None else min(offset, waiting)
             if self._committed.get(place) != done:
                 offsets.append(TopicPartition(*place, done))
-        if offsets:
-            # Not waited for: a commit that is lost is covered by the next one, and what is read again changes nothing.
-            self._consumer.commit(offsets=offsets, asynchronous=True)
         self._committed |= {(tp.topic, tp.partition): tp.offset for tp in offsets}
+        if offsets:
+            # Not waited for: one that fails is made again, and what is read again changes nothing.
+            self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _patiently(self, what: str, act: Callable[[], None]) -> None:
         """Do it; while Redis or Kafka is away, say so, wait longer and longer, and try again."""
@@ -218,12 +223,19 @@ class Bridge:
         if error is not None:
             log.warning("could not commit (%s); going on", error.str())
             self._committed.clear()
+            self._commit_again = self._clock() + COMMIT_AGAIN_SECONDS
 
     def _kafka_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
             log.warning("Kafka: %s; waiting", error.str())
+
+    def _leave(self) -> None:
+        """Leave the group, unless Kafka is away: that would be waited for without an end."""
+        leaving = threading.Thread(target=self._consumer.close, name="leaving the group", daemon=True)
+        leaving.start()
+        leaving.join(CLOSE_SECONDS)
 
     def _report(self) -> None:
         c = self.counts

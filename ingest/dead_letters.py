@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from settings import Settings
 from topics.names import DEAD_LETTERS
+from topics.origin import Origin
 from topics.reading import Invalid
 
 TIMEOUT = 5
@@ -69,13 +70,7 @@ class DeadLetters:
                 key=message.key(),
                 value=message.value(),
                 timestamp=max(0, message.timestamp()[1]),
-                headers={
-                    "reason": why.reason,
-                    "detail": str(why),
-                    "topic": message.topic(),
-                    "partition": str(message.partition()),
-                    "offset": str(message.offset()),
-                },
+                headers={"reason": why.reason, "detail": str(why), **Origin.of(message).headers()},
             )
         self._flush()
 
@@ -98,9 +93,9 @@ class DeadLetters:
             if message is None:
                 raise _away("deadLetter cannot be read")
             if message.error() is None:
-                origin = {name: value.decode() for name, value in message.headers() or ()}
-                place = (origin.get("topic", ""), int(origin.get("partition", -1)))
-                self._newest[place] = max(self._newest.get(place, -1), int(origin.get("offset", -1)))
+                if (origin := Origin.told_by(message)) is not None:
+                    place = (origin.topic, origin.partition)
+                    self._newest[place] = max(self._newest.get(place, -1), origin.offset)
             elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
                 return
 

@@ -29,10 +29,6 @@ app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(stderr=True)
 
 
-class Stopped(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C."""
-
-
 @app.command()
 def main(
     days: Annotated[
@@ -51,10 +47,9 @@ def main(
 ) -> None:
     """Simulate houses and publish their readings to dailyAggr.
 
-    Stopped and started again it goes on where the topic ends: no gap, no double. Exits with 1 when a reading was
-    not acknowledged.
+    Stopped (Ctrl-C, SIGTERM) and started again it goes on where the topic ends: no gap, no double. Exits with 1 when
+    a reading was not acknowledged.
     """
-    signal.signal(signal.SIGTERM, _stop)
     settings = settings_module.load(sensors=sensors)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
     topic = settings.prefix + READINGS
@@ -73,18 +68,10 @@ def main(
             counts = f"{described(progress)}  {_date(day)}"
             bar.update(task, completed=progress.tick, counts=counts)
 
+        ticks_per_second = parse_speed(speed)
+        _stop_in_order(delivery)
         began = time.monotonic()
-        try:
-            run.run(
-                simulation,
-                delivery,
-                ticks=ticks,
-                ticks_per_second=parse_speed(speed),
-                marks=before,
-                report=report,
-            )
-        except KeyboardInterrupt:
-            delivery.finish()
+        run.run(simulation, delivery, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)
     seconds = time.monotonic() - began
     done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
@@ -128,8 +115,15 @@ def _date(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise Stopped
+def _stop_in_order(delivery: Delivery) -> None:
+    """The first Ctrl-C or SIGTERM ends the run when what is under way has arrived, the second one at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        delivery.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ class DeliveryError(UserError):
 class Delivery:
     """An idempotent producer that counts what it sends, heartbeats included, and what the broker has acknowledged."""
 
+    _stopping = False
+
     def __init__(self, settings: Settings, topic: str, identity: str) -> None:
         """Raises ``DeliveryError`` when the topic is not there or Kafka does not answer."""
         self.sent = 0
@@ -66,30 +68,40 @@ class Delivery:
         """Messages that are sent and neither acknowledged nor failed yet."""
         return self.sent - self.acknowledged - self.failed
 
+    def stop(self) -> None:
+        """Send no more: what ``send`` is at comes to an end soon. May be called from a signal handler."""
+        self._stopping = True
+
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping
+
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
-        """Queue messages: partition, key, value, timestamp (epoch ms), with header or not; may wait."""
+        """Queue messages: partition, key, value, timestamp (epoch ms), with header or not.
+
+        Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out.
+        """
         produce, poll = self._producer.produce, self._producer.poll
         topic, headers, delivered = self._topic, self._headers, self._delivered
-        sent = heartbeats = 0
-        try:
-            for partition, key, value, timestamp, marked in messages:
-                while True:
-                    try:
-                        if marked:
-                            produce(topic, value, key, partition, delivered, None, timestamp, headers)
-                        else:
-                            produce(topic, value, key, partition, delivered, None, timestamp)
-                    except BufferError:
-                        poll(0.05)
+        for partition, key, value, timestamp, marked in messages:
+            while True:
+                try:
+                    if marked:
+                        produce(topic, value, key, partition, delivered, None, timestamp, headers)
                     else:
-                        break
-                sent += 1
-                heartbeats += key is None
-                if sent % POLL_EVERY == 0:
-                    poll(0)
-        finally:  # whoever presses Ctrl-C wants to know of those that are on their way
-            self.sent += sent
-            self.heartbeats += heartbeats
+                        produce(topic, value, key, partition, delivered, None, timestamp)
+                except BufferError:
+                    if self._stopping:
+                        return
+                    poll(0.05)
+                else:
+                    break
+            self.sent += 1
+            self.heartbeats += key is None
+            if self.sent % POLL_EVERY == 0:
+                poll(0)
+                if self._stopping:
+                    return
         poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:

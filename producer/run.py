@@ -132,7 +132,8 @@ def run(
 ) -> None:
     """Send ticks 0 up to ``ticks`` (None: for ever), less what ``marks`` say was sent before.
 
-    ``ticks_per_second`` None is as fast as the broker takes it. Raises ``DeliveryError`` when a reading is refused.
+    ``ticks_per_second`` None is as fast as the broker takes it. Ends early, in order, after ``delivery.stop()``.
+    Raises ``DeliveryError`` when a reading is refused.
     """
     encoder = Encoder(simulation, delivery.partitions)
     tick = first_tick(simulation, delivery.partitions, marks)
@@ -141,14 +142,16 @@ def run(
     began = clock()
     due = began
     awake = ticks_per_second is not None
-    while ticks is None or tick < ticks:
+    while (ticks is None or tick < ticks) and not delivery.stopped():
         # What was sent before is only computed, so it may be computed by the chunk.
         step = max(chunk, min(1000, resumed - tick)) if tick < resumed else chunk if awake else 1
         end = tick + step if ticks is None else min(tick + step, ticks)
         if ticks_per_second and tick > resumed:
             due = began + (tick - resumed) / ticks_per_second
-        while (wait := due - clock()) > 0:
+        while (wait := due - clock()) > 0 and not delivery.stopped():
             delivery.poll(min(wait, 0.1))
+        if delivery.stopped():
+            break
         messages = encoder.messages(tick, end)
         delivery.send(remaining(messages, marks) if tick <= resumed else messages)
         if not awake and tick > resumed:

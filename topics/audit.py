@@ -15,6 +15,7 @@ from settings import Settings
 from topics.admin import end_offsets
 from topics.catalogue import Catalogue
 from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+from topics.origin import Origin
 from topics.reading import Invalid, Rules, decode
 
 TIMEOUT = 30
@@ -68,7 +69,7 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     window = int(settings.window.total_seconds() * 1000)
     rules = Rules(catalogue, int(settings.future_tolerance.total_seconds() * 1000))
     seen: dict[Day, set[int]] = defaultdict(set)
-    wrong: set[tuple[str, str, str]] = set()
+    wrong: set[Origin] = set()
     for message in _read(settings, READINGS):
         account.records += 1
         found = decode(message.value(), message.timestamp()[1], rules)
@@ -76,7 +77,7 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         for item in found:
             if isinstance(item, Invalid):
                 account.invalid += 1
-                wrong.add(_origin(message))
+                wrong.add(Origin.of(message))
                 continue
             day = (item.site, item.sensor, item.ts - item.ts % window)
             account.repeated += item.ts in seen[day]
@@ -92,11 +93,7 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         else:
             rejected[day].add(name.ts)
     counts, closed = _counts(settings)
-    letters = Counter(
-        tuple(_header(message, name) for name in ("topic", "partition", "offset"))
-        for message in _read(settings, DEAD_LETTERS)
-    )
-    account.dead_letters = letters.total()
+    letters = Counter(Origin.told_by(message) for message in _read(settings, DEAD_LETTERS))
 
     for day in sorted(seen.keys() | rejected.keys() | counts.keys()):
         late = rejected.get(day, set())
@@ -111,9 +108,14 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
             account.unexplained.append(f"{_day(day)}: {accepted} readings accepted, {count or 0} counted")
         if strange := late - seen.get(day, set()):
             account.unexplained.append(f"{_day(day)}: {len(strange)} rejected that are not in dailyAggr")
+    account.dead_letters = letters.total()
+    del letters[None]  # somebody else's
+    readings = settings.prefix + READINGS
+    for origin in sorted(o for o in letters.keys() - wrong if o and o.topic == readings):
+        account.unexplained.append(f"dead letter of {origin}: a valid reading stands there")
     for origin in sorted(wrong - letters.keys()):
-        account.unexplained.append(f"invalid record at {' '.join(origin)}: not in deadLetter")
-    account.unexplained += [f"dead letter of {' '.join(o)}: {n} times" for o, n in sorted(letters.items()) if n > 1]
+        account.unexplained.append(f"invalid record at {origin}: not in deadLetter")
+    account.unexplained += [f"dead letter of {origin}: {n} times" for origin, n in sorted(letters.items()) if n > 1]
     return account
 
 
@@ -157,14 +159,6 @@ def _read(settings: Settings, topic: str) -> Iterator[Message]:
             yield message
     finally:
         consumer.close()
-
-
-def _origin(message: Message) -> tuple[str, str, str]:
-    return message.topic(), str(message.partition()), str(message.offset())
-
-
-def _header(message: Message, name: str) -> str:
-    return next((value.decode() for key, value in message.headers() or () if key == name), "")
 
 
 def _day(day: Day) -> str:

@@ -70,7 +70,7 @@ class FakeDelivery(Delivery):
     """Takes all messages at once, and remembers when and what.
 
     ``slow``: seconds that the n-th call of ``send`` takes. ``fails_after``: messages that the broker takes before it
-    refuses one. ``stops_after``: calls of ``send`` after which somebody presses Ctrl-C.
+    refuses one. ``stops_after``: calls of ``send`` after which it is told to stop.
     """
 
     partitions: int
@@ -88,14 +88,14 @@ class FakeDelivery(Delivery):
     waits: list[float] = field(default_factory=list)
 
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
-        if len(self.calls) == self.stops_after:
-            raise KeyboardInterrupt
         batch = [Message(*message) for message in messages]
         self.calls.append((self.clock.now, batch))
         self.messages += batch
         self.sent += len(batch)
         self.heartbeats += sum(message.key is None for message in batch)
         self.clock.now += self.slow.get(len(self.calls) - 1, 0.0)
+        if len(self.calls) == self.stops_after:
+            self.stop()
 
     def poll(self, seconds: float = 0.0) -> None:
         assert seconds > 0, "nothing to wait for"

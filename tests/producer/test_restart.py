@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
 from settings import ROOT, Settings
@@ -33,21 +35,22 @@ def arrived(settings: Settings) -> int:
     return sum(admin.end_offsets(settings, settings.prefix + READINGS).values())
 
 
-def records(settings: Settings, partition: int, count: int) -> Iterator[tuple[bytes | None, bytes, int]]:
+def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes, int]]:
     """Everything in a partition: key, value, timestamp."""
     consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
     try:
-        while count:
-            for message in consumer.consume(min(count, 10_000), 5):
+        while number:
+            for message in consumer.consume(min(number, 10_000), 5):
                 assert message.error() is None
-                count -= 1
+                number -= 1
                 yield message.key(), message.value(), message.timestamp()[1]
     finally:
         consumer.close()
 
 
-def test_killed_and_started_again_it_leaves_neither_gap_nor_double(settings: Settings) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_stopped_and_started_again_it_leaves_neither_gap_nor_double(settings: Settings, number: signal.Signals) -> None:
     simulation = Simulation(catalogue.read(settings.sensors), SEED, START, site_names(SITES))
     wanted: dict[int, list[tuple[bytes | None, bytes, int]]] = {p: [] for p in range(settings.partitions)}
     for partition, key, value, timestamp, _ in Encoder(simulation, settings.partitions).messages(0, ticks_of(DAYS)):
@@ -55,12 +58,19 @@ def test_killed_and_started_again_it_leaves_neither_gap_nor_double(settings: Set
     total = sum(map(len, wanted.values()))
     draw = random.Random(2)
     for share in (0.001, 0.2, 0.5, 0.7):
+        if (before := arrived(settings)) == total:
+            break
         producer = start(settings, "--days", str(DAYS))
-        wait_for(lambda share=share: arrived(settings) >= share * total, "the producer to send")  # type: ignore[misc]
+        goal = max(before + 1, share * total)  # it has begun to send
+        wait_for(lambda goal=goal: arrived(settings) >= goal, "the producer to send")  # type: ignore[misc]
         for _ in range(draw.randrange(3)):  # not always right behind a look at the offsets
             arrived(settings)
-        os.kill(producer.pid, signal.SIGKILL)
-        producer.communicate()
+        producer.send_signal(number)
+        said = producer.communicate()[1]
+        assert "Traceback" not in said
+        if number != signal.SIGKILL:
+            assert producer.returncode == 0, said
+            assert "all acknowledged" in said
     last = start(settings, "--days", str(DAYS))
     said = last.communicate()[1]
     assert last.returncode == 0, said
@@ -68,6 +78,20 @@ def test_killed_and_started_again_it_leaves_neither_gap_nor_double(settings: Set
     assert admin.end_offsets(settings, settings.prefix + READINGS) == {p: len(log) for p, log in wanted.items()}
     for partition, log in wanted.items():
         assert list(records(settings, partition, len(log))) == log
+
+
+def test_told_to_stop_while_it_hands_readings_over_it_counts_those_that_it_has(settings: Settings) -> None:
+    delivery = Delivery(settings, settings.prefix + READINGS, "a simulation")
+
+    def endless() -> Iterator[tuple[int, bytes, bytes, int, bool]]:
+        for number in count():
+            if number == 5000:
+                delivery.stop()
+            yield number % settings.partitions, b"TH1", b"%d" % number, START, False
+
+    delivery.send(endless())
+    delivery.finish()
+    assert 5000 <= delivery.sent == delivery.acknowledged == arrived(settings)
 
 
 @pytest.mark.parametrize("other", [["--seed", "5"], ["--sites", "7"], ["--start", "2021-01-01"]])

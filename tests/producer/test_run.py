@@ -356,13 +356,26 @@ def test_progress_is_reported_after_each_step_and_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("ticks_per_second", [None, 1.0])
-def test_a_run_without_an_end_goes_on_until_it_is_interrupted(ticks_per_second: float | None) -> None:
+def test_a_run_without_an_end_goes_on_until_it_is_stopped(ticks_per_second: float | None) -> None:
     delivery = FakeDelivery(6, stops_after=7)
-    with pytest.raises(KeyboardInterrupt):
-        run(house(), delivery, ticks=None, ticks_per_second=ticks_per_second, marks={}, clock=delivery.clock)
+    run(house(), delivery, ticks=None, ticks_per_second=ticks_per_second, marks={}, clock=delivery.clock)
     ticks = ticks_in(delivery.messages)
     assert ticks == list(range(len(ticks)))
     assert len(delivery.calls) == 7
+    assert delivery.finished
+
+
+def test_a_run_that_is_stopped_while_it_waits_sends_no_more() -> None:
+    class StoppedInAWait(FakeDelivery):
+        def poll(self, seconds: float = 0.0) -> None:
+            super().poll(seconds)
+            if self.clock.now > 1003.5:
+                self.stop()
+
+    delivery = StoppedInAWait(6)
+    run(house(), delivery, ticks=None, ticks_per_second=1.0, marks={}, clock=delivery.clock)
+    assert ticks_in(delivery.messages) == [0, 1, 2, 3]
+    assert delivery.finished
 
 
 def test_a_run_ends_when_a_reading_is_refused() -> None:

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +18,9 @@ from typer.testing import CliRunner
 import settings as settings_module
 from scripts.stack.__main__ import app
 from scripts.stack.checks import complaints
+from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack, StackError
-from settings import Settings
+from settings import ROOT, Settings
 from tests.conftest import free_ports
 from tests.running import wait_for
 
@@ -38,18 +41,20 @@ def elsewhere(tmp_path: Path) -> Settings:
 
 
 def test_every_listening_socket_is_on_loopback(stack: Stack) -> None:
-    listening = {}
-    for process in stack.states():
-        if process["pid"]:
-            for each in [psutil.Process(process["pid"]), *psutil.Process(process["pid"]).children(recursive=True)]:
-                for connection in each.net_connections("inet"):
-                    if connection.status == psutil.CONN_LISTEN:
-                        listening[process["name"], connection.laddr.port] = connection.laddr.ip
-    names = {name for name, _ in listening}
-    assert names == {"kafka", "redis", "jobmanager", "taskmanager"}
+    listening = {
+        (process["name"], connection.laddr.ip, connection.laddr.port)
+        for process in stack.states()
+        if process["pid"]
+        for each in [psutil.Process(process["pid"]), *psutil.Process(process["pid"]).children(recursive=True)]
+        for connection in each.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {name for name, _, _ in listening} == {"kafka", "redis", "jobmanager", "taskmanager"}
     settings = stack.settings
-    assert {settings.kafka_port, settings.redis_port, settings.flink_port} <= {port for _, port in listening}
-    assert {ip.removeprefix("::ffff:") for ip in listening.values()} == {"127.0.0.1"}, listening
+    assert {settings.kafka_port, settings.kafka_controller_port, settings.redis_port, settings.flink_port} <= {
+        port for _, _, port in listening
+    }
+    assert {ip.removeprefix("::ffff:") for _, ip, _ in listening} == {"127.0.0.1"}, listening
 
 
 def test_up_is_idempotent(stack: Stack) -> None:
@@ -64,6 +69,20 @@ def test_a_killed_process_comes_back(stack: Stack) -> None:
     wait_for(lambda: stack.pid("redis") not in (0, before), "supervisor to start Redis again")
     stack.up()
     assert stack.state("redis") in {"STARTING", "RUNNING"}
+
+
+def test_a_process_is_ready_when_it_serves_and_not_before(stack: Stack, elsewhere: Settings) -> None:
+    assert [p.name for p in processes(elsewhere) if p.autostart and p.ready()] == []
+    assert all(p.ready() for p in processes(stack.settings))
+    (redis,) = (p for p in processes(stack.settings) if p.name == "redis")
+    try:
+        stack.stop("redis")
+        stack.stop("redis")
+        assert stack.state("redis") == "STOPPED"
+        assert not redis.ready()
+    finally:
+        stack.up()
+    assert redis.ready()
 
 
 def test_a_second_stack_on_the_same_ports_is_refused(stack: Stack, tmp_path: Path) -> None:
@@ -101,13 +120,25 @@ def test_a_broker_elsewhere_wants_no_local_stack(elsewhere: Settings) -> None:
     assert f"IOT_KAFKA is {broker}" in complaint
 
 
-def test_commands_on_a_stack_that_is_down(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [("down", 0, "the stack is down"), ("status", 1, "the stack is down: `make up` starts it")],
+)
+def test_the_commands_on_a_stack_that_is_down(elsewhere: Settings, command: str, code: int, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.stack", command],
+        cwd=ROOT,
+        env={**os.environ, **elsewhere.environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_module, "load", lambda **_: elsewhere)
-    down = CliRunner().invoke(app, ["down"])
-    assert (down.exit_code, down.output) == (0, "the stack is down\n")
-    status = CliRunner().invoke(app, ["status"])
-    assert isinstance(status.exception, StackError)
-    assert "`make up` starts it" in str(status.exception)
     refused = CliRunner().invoke(app, ["reset"], input="n\n")
     assert refused.exit_code == 1
     assert elsewhere.data_dir.exists()

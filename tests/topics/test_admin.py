@@ -13,17 +13,18 @@ from scripts.stack.supervision import Stack
 from settings import ROOT, Settings
 from tests.running import wait_for
 from topics import admin
-from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
+from topics.names import AGGREGATES, READINGS, REJECTED, TOPICS
 
 
 def test_create_and_delete_are_idempotent(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"prefix": "again.", "partitions": 3})
-    names = {f"again.{topic}" for topic in (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS)}
+    names = {f"again.{topic}" for topic in TOPICS}
     assert set(admin.create(settings)) == names
     assert admin.create(settings) == []
     wait_for(lambda: admin.existing(settings) == names, "the topics")
     assert admin.partitions(settings)["again.dailyAggr"] == 3
     assert admin.partitions(settings)["again.flinkAggr"] == 1
+    assert admin.partitions(settings)["again.history"] == settings.partitions
     with pytest.raises(admin.TopicError, match="has 3 partitions and IOT_PARTITIONS is 4"):
         admin.create(settings.model_copy(update={"partitions": 4}))
     assert set(admin.delete(settings)) == names
@@ -32,11 +33,11 @@ def test_create_and_delete_are_idempotent(stack: Stack) -> None:
 
 
 def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
-    for topic, compacted in ((READINGS, False), (AGGREGATES, True), (REJECTED, True), (DEAD_LETTERS, False)):
+    for topic in TOPICS:
         found = admin.configuration(settings)[settings.prefix + topic]
         assert found["retention.ms"] == "-1"
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
-        assert (found.get("cleanup.policy") == "compact") == compacted
+        assert (found.get("cleanup.policy") == "compact") == (topic in (AGGREGATES, REJECTED))
 
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
@@ -47,11 +48,51 @@ def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far
         producer.produce(settings.prefix + READINGS, b"x", partition=2, timestamp=timestamp)
     assert producer.flush(30) == 0
     states = {(s.topic, s.partition): s for s in admin.describe(settings)}
-    assert len(states) == settings.partitions + 3
+    assert len(states) == 2 * settings.partitions + 3
     state = states[settings.prefix + READINGS, 2]
     assert (state.first_offset, state.next_offset) == (0, 2)
     assert (state.first_timestamp, state.last_timestamp) == (year_2020, year_2100)
     assert states[settings.prefix + READINGS, 1].first_timestamp is None
+
+
+def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **settings.environment()}
+    return subprocess.run(
+        [sys.executable, "-m", "topics", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_commands_on_a_broker(stack: Stack) -> None:
+    settings = stack.settings.model_copy(update={"prefix": "command."})
+    names = [f"command.{topic}" for topic in TOPICS]
+    try:
+        none = command(settings, "describe")
+        assert none.returncode == 1
+        assert "there are no topics: `python -m topics create` makes them" in none.stderr
+        for word in ("created", "was there"):
+            done = command(settings, "create")
+            assert done.returncode == 0, done.stderr
+            assert [line.split(maxsplit=1) for line in done.stdout.splitlines()] == [[name, word] for name in names]
+            wait_for(lambda: admin.existing(settings) == set(names), "the topics")
+        other = command(settings, "create", "--partitions", "7")
+        assert other.returncode == 1
+        assert "has 6 partitions" in other.stderr
+        assert "Set IOT_PARTITIONS=6" in other.stderr
+        described = command(settings, "describe")
+        assert described.returncode == 0, described.stderr
+        assert all(name in described.stdout for name in names)
+        kept = command(settings, "delete")  # nobody answers its question
+        assert kept.returncode == 1
+        assert admin.existing(settings) == set(names)
+        deleted = command(settings, "delete", "--yes")
+        assert deleted.returncode == 0, deleted.stderr
+        wait_for(lambda: not admin.existing(settings), "the topics to go")
+        again = command(settings, "delete", "--yes")
+        assert (again.returncode, again.stdout) == (0, "")
+        for done in (none, other, kept):
+            assert "Traceback" not in done.stderr
+    finally:
+        admin.delete(settings)
 
 
 QUICKLY = """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from confluent_kafka import Producer
 
-from settings import Settings
+from settings import ROOT, Settings
 from topics import catalogue
 from topics.audit import Account, audit
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
@@ -25,7 +28,7 @@ class Topics:
         self.producer = Producer({"bootstrap.servers": settings.kafka})
         self.producer.list_topics(timeout=30)
 
-    def put(self, topic: str, value: bytes, key: bytes | None = None, **more: object) -> None:
+    def put(self, topic: str, value: bytes | None, key: bytes | None = None, **more: object) -> None:
         self.producer.produce(self.settings.prefix + topic, value, key, partition=0, timestamp=DAY + 86_400_000, **more)
 
     def reading(self, ts: int) -> None:
@@ -35,6 +38,10 @@ class Topics:
         key = {"series": "AggDayCount", "site": "home", "sensor": sensor, "window_start": "2020-01-01 00:00:00Z"}
         self.put(AGGREGATES, json.dumps({**key, "value": count, "count": count}).encode(), json.dumps(key).encode())
 
+    def withdraw(self) -> None:
+        key = {"series": "AggDayCount", "site": "home", "sensor": "TH1", "window_start": "2020-01-01 00:00:00Z"}
+        self.put(AGGREGATES, None, json.dumps(key).encode())
+
     def dead_letter(self, offset: int) -> None:
         headers = {"topic": self.settings.prefix + READINGS, "partition": "0", "offset": str(offset)}
         self.put(DEAD_LETTERS, b"x", headers=headers)
@@ -42,6 +49,13 @@ class Topics:
     def audit(self) -> Account:
         assert self.producer.flush(30) == 0
         return audit(self.settings, SENSORS)
+
+
+def command(settings: Settings) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **settings.environment()}
+    return subprocess.run(
+        [sys.executable, "-m", "topics", "audit"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.fixture
@@ -90,3 +104,65 @@ def test_a_missing_and_a_doubled_dead_letter_are_named(topics: Topics) -> None:
     topics.dead_letter(5)
     (doubled,) = topics.audit().unexplained
     assert doubled.endswith("dailyAggr 0 5: 2 times")
+
+
+def test_a_reading_that_is_counted_and_a_dead_letter_too_is_named(topics: Topics) -> None:
+    topics.count(2)
+    topics.dead_letter(5)
+    topics.dead_letter(1)
+    (both,) = topics.audit().unexplained
+    assert "dailyAggr 0 1" in both
+
+
+def test_a_reading_that_is_counted_and_rejected_too_is_named(topics: Topics) -> None:
+    topics.count(3)
+    topics.dead_letter(5)
+    assert topics.audit().unexplained == ["home/TH1 2020-01-01: 2 readings accepted, 3 counted"]
+
+
+def test_a_rejected_reading_that_was_never_sent_is_named(topics: Topics) -> None:
+    topics.count(2)
+    topics.dead_letter(5)
+    topics.put(REJECTED, b"{}", json.dumps({"site": "home", "sensor": "TH1", "ts": DAY + 1}).encode())
+    assert topics.audit().unexplained == ["home/TH1 2020-01-01: 1 rejected that are not in dailyAggr"]
+
+
+def test_a_reading_that_was_sent_twice_counts_once(topics: Topics) -> None:
+    topics.reading(DAY + 15 * 60_000)
+    topics.count(2)
+    topics.dead_letter(5)
+    account = topics.audit()
+    assert (account.unexplained, account.repeated, account.readings) == ([], 1, 4)
+
+
+def test_the_last_count_of_a_day_is_the_one_that_holds(topics: Topics) -> None:
+    topics.dead_letter(5)
+    topics.count(1)
+    topics.withdraw()
+    topics.count(2)
+    assert topics.audit().unexplained == []
+    topics.withdraw()
+    assert topics.audit().open == 3, "no day is closed any more"
+    topics.count(96, "W1")
+    assert "home/TH1 2020-01-01: 2 readings accepted, 0 counted" in topics.audit().unexplained
+
+
+def test_the_command_tells_a_script_too(topics: Topics) -> None:
+    topics.count(1)
+    topics.dead_letter(5)
+    topics.audit()
+    wrong = command(topics.settings)
+    assert wrong.returncode == 1
+    assert "home/TH1 2020-01-01: 2 readings accepted, 1 counted" in wrong.stdout
+    topics.count(2)
+    topics.audit()
+    right = command(topics.settings)
+    assert (right.returncode, right.stderr) == (0, "")
+    assert "every reading is accounted for" in right.stdout
+
+
+def test_the_command_says_which_topic_is_missing(topics: Topics) -> None:
+    done = command(topics.settings.model_copy(update={"prefix": "nowhere."}))
+    assert done.returncode == 1
+    assert "there is no topic nowhere.dailyAggr: `python -m topics create` makes it" in done.stderr
+    assert "Traceback" not in done.stderr
