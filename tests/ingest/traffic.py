@@ -52,6 +52,10 @@ def rejected(ts: int, value: float, site: str = "home") -> Record:
     )
 
 
+def withdrawn_rejection(ts: int, site: str = "home") -> Record:
+    return Record(REJECTED, msgspec.json.encode({"site": site, "sensor": "W1", "ts": ts}), None)
+
+
 def garbage(number: int, partition: int = 0) -> Record:
     return Record(READINGS, b"\xff%d" % number, b"no reading %d" % number, partition)
 
