@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import pytest
 import redis
@@ -25,7 +26,6 @@ from tests.ingest.traffic import (
     Points,
     Record,
     aggregate,
-    behind,
     described,
     garbage,
     letters,
@@ -38,7 +38,7 @@ from tests.ingest.traffic import (
     wait_until_committed,
     withdrawn_rejection,
 )
-from tests.running import PATIENCE, Bridging
+from tests.running import PATIENCE, Bridging, wait_for
 from topics import admin
 from topics.names import AGGREGATES, HISTORY, RAW, READINGS, Series
 from topics.reading import heartbeat
@@ -166,11 +166,29 @@ def test_an_empty_redis_gets_back_what_it_had(settings: Settings, store: redis.R
     assert (len(counts.series), counts.withdrawn, counts.repeated, counts.invalid) == (10, 3, 4, 3)
 
 
-def test_what_kafka_does_not_have_stays_and_the_rest_is_mended(
-    settings: Settings, filled: Bridging, store: redis.Redis
-) -> None:
-    rebuild(settings)
+def test_it_may_be_run_again_and_again(settings: Settings, filled: Bridging, store: redis.Redis) -> None:
+    """Stopped in the middle; as a command; and on a Redis in which something is missing, wrong or surplus."""
+
+    def stop(_counts: Counts, _left: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Rebuild(settings, SENSORS, stop).run()
+
+    result = CliRunner().invoke(app, ["rebuild"], env=settings.environment())
+    assert result.exit_code == 0, result.output
     whole = everything(store, settings)
+    assert {key: found for key, (found, _) in whole.items()} == WANTED
+    rows = (line.strip().partition(" ") for line in result.stdout.splitlines())
+    told = {what.strip(): number for number, _, what in rows}
+    assert told["records read"] == str(len(LIVE) + len(MERGED))
+    assert told["points of raw series"] == "45"
+    assert told["points of AggDay series"] == "2"
+    assert told["series"] == "10"
+    assert told["points withdrawn"] == "3"
+    assert told["duplicates of a raw reading"] == "4"
+    assert told["invalid records skipped"] == "3"
+
     store.execute_command("TS.ADD", settings.prefix + "TH1", 5, 1.0)
     store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START, 9.0)
     store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START + DAY_MS, 9.0)  # is withdrawn in Kafka
@@ -178,16 +196,6 @@ def test_what_kafka_does_not_have_stays_and_the_rest_is_mended(
     rebuild(settings)
     surplus = {"TH1": ([(5, 1.0), *whole["TH1"][0]], whole["TH1"][1])}
     assert everything(store, settings) == {**whole, **surplus}
-
-
-def test_stopped_in_the_middle_it_is_run_again(settings: Settings, filled: Bridging, store: redis.Redis) -> None:
-    def stop(_counts: Counts, _left: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        Rebuild(settings, SENSORS, stop).run()
-    rebuild(settings)
-    assert stored(store, settings) == WANTED
 
 
 # The live bridge goes on
@@ -237,7 +245,7 @@ def rounds(number: int) -> Iterator[list[Record]]:
 def test_readings_and_corrections_that_arrive_meanwhile_are_kept(
     settings: Settings, bridge: Bridging, store: redis.Redis
 ) -> None:
-    before, meanwhile = (batches := list(rounds(200)))[:150], batches[150:]
+    before, meanwhile = (batches := list(rounds(60)))[:40], batches[40:]
     send(settings, *(record for batch in before for record in batch))
     wait_until_committed(settings)
     empty(store, settings)
@@ -252,27 +260,23 @@ def test_readings_and_corrections_that_arrive_meanwhile_are_kept(
     wait_until_committed(settings)
     found = {key: dict(there) for key, there in stored(store, settings).items() if there}
     assert found == left_by(record for batch in batches for record in batch)
-    assert running.counts.points[RAW] >= 154
+    assert running.counts.points[RAW] >= 44
 
 
 class Interrupted(Store):
-    """A store in which something happens before derived points are written or deleted, each time the next thing."""
+    """A store in which something happens before raw or derived points are written, each time the next thing."""
 
-    def __init__(self, settings: Settings, kinds: str, *happens: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, *, derived: bool, happens: list[Callable[[], None]]) -> None:
         super().__init__(settings, SENSORS)
-        self.happens = list(happens)
-        self._raw = kinds == RAW
+        self.happens = happens
+        self._derived = derived
 
     def write(self, points: Sequence[Point]) -> None:
         self._interrupt(points)
         super().write(points)
 
-    def delete(self, points: Iterable[Point]) -> None:
-        self._interrupt(points := list(points))
-        super().delete(points)
-
     def _interrupt(self, points: Sequence[Point]) -> None:
-        if self.happens and points and self._raw == (points[0].series.kind == RAW):
+        if self.happens and points and self._derived == (points[0].series.kind != RAW):
             self.happens.pop(0)()
 
 
@@ -286,80 +290,89 @@ def live(settings: Settings, *records: Record) -> Callable[[], None]:
     return happen
 
 
-@pytest.mark.parametrize(
-    ("records", "series", "wanted"),
-    [
-        ([[aggregate("AggDay", "TH1", 30.5)]], "AggDayTH1", [(START, 30.5)]),
-        ([[aggregate("AggDay", "TH1", None)]], "AggDayTH1", []),
-        ([[aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH1", 30.5)]], "AggDayTH1", [(START, 30.5)]),
-        # Again, while the correction is written: a third pass is needed.
-        ([[aggregate("AggDay", "TH1", 30.5)], [aggregate("AggDay", "TH1", 31.5)]], "AggDayTH1", [(START, 31.5)]),
-        ([[aggregate("AggDay", "TH1", 30.5)], [aggregate("AggDay", "TH1", None)]], "AggDayTH1", []),
-        # The first thing happens before the values are written, the second before the withdrawn points are deleted.
-        ([[], [aggregate("AggDay", "TH1", 32.5, SECOND)]], "AggDayTH1", [(START, 21.5), (START + DAY_MS, 32.5)]),
-        ([[withdrawn_rejection(START - 9 * DAY_MS)]], "LateRejW1", []),
-        ([[rejected(START - 9 * DAY_MS, 0.75)]], "LateRejW1", [(START - 9 * DAY_MS, 0.75)]),
-        (
-            [[aggregate("AggDay", "TH1", 33.5, "2020-01-03 00:00:00Z")]],
-            "AggDayTH1",
-            [(START, 21.5), (START + 2 * DAY_MS, 33.5)],
-        ),
-    ],
-    ids=[
-        "a correction",
-        "a withdrawal",
-        "a withdrawal and a value",
-        "two corrections",
-        "a correction and a withdrawal",
-        "a value of a withdrawn point",
-        "a withdrawn rejection",
-        "a corrected rejection",
-        "a new point",
-    ],
-)
+class Case(NamedTuple):
+    """What the topics hold of a point, what arrives before each of two writes, and the value that must be there."""
+
+    sent: list[Record]
+    first: list[Record]
+    second: list[Record]
+    wanted: float | None
+
+
+def day(number: int) -> str:
+    return f"2020-02-{number + 1:02} 00:00:00Z"
+
+
+def value(number: int, value: float | None) -> Record:
+    """A value, or a withdrawal, of the day of that number."""
+    return aggregate("AggDay", "TH1", value, day(number))
+
+
+CASES = {
+    "a correction": Case([value(0, 1.0)], [value(0, 2.0)], [], 2.0),
+    "a withdrawal": Case([value(1, 1.0)], [value(1, None)], [], None),
+    "a withdrawal and a value": Case([value(2, 1.0)], [value(2, None), value(2, 2.0)], [], 2.0),
+    "a value of a withdrawn point": Case([value(3, 1.0), value(3, None)], [value(3, 2.0)], [], 2.0),
+    "a correction again": Case([value(4, 1.0)], [value(4, 2.0)], [value(4, 3.0)], 3.0),
+    "a correction and a withdrawal": Case([value(5, 1.0)], [value(5, 2.0)], [value(5, None)], None),
+    "a withdrawal and, later, a value": Case([value(6, 1.0)], [value(6, None)], [value(6, 2.0)], 2.0),
+    "a new point": Case([], [value(7, 1.0)], [value(7, 2.0)], 2.0),
+    "nothing": Case([value(8, 1.0)], [], [], 1.0),
+}
+
+
 def test_what_the_bridge_writes_between_reading_and_writing_is_not_undone(
-    settings: Settings, filled: Bridging, store: redis.Redis, records: list[list[Record]], series: str, wanted: Points
-) -> None:
-    happens = [live(settings, *batch) for batch in records]
-    interrupted = Interrupted(settings, "derived", *happens)
-    rebuild(settings, interrupted)
-    assert not interrupted.happens, "it did not happen"
-    assert behind(settings) == 0
-    assert points(store, settings, series) == wanted
-    others = {key: there for key, there in stored(store, settings).items() if key != series}
-    assert others == {key: there for key, there in WANTED.items() if key != series}
-
-
-@pytest.mark.parametrize(
-    "duplicate",
-    [
-        reading("TH1", START + 900_000, 50.0),
-        reading("W1", START, 50.0),
-        merged(reading("TH1", START + 900_000, 50.0)),
-        merged(reading("Wtot", START - DAY_MS, 50.0)),
-    ],
-    ids=["of a live reading", "of a late one", "a merged one of a live one", "of a merged one"],
-)
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
-    settings: Settings, filled: Bridging, store: redis.Redis, duplicate: Record, when: str
-) -> None:
-    arrive = live(settings, duplicate)
-    if when == "before":
-        arrive()
-        rebuild(settings)
-    else:
-        interrupted = Interrupted(settings, RAW, arrive)
-        rebuild(settings, interrupted)
-        assert not interrupted.happens
-    assert stored(store, settings) == WANTED
-
-
-def test_a_reading_that_arrives_meanwhile_is_the_bridges(
     settings: Settings, filled: Bridging, store: redis.Redis
 ) -> None:
-    later = reading("TH1", START + DAY_MS, 5.0), reading("TH1", START + DAY_MS, 6.0)
-    rebuild(settings, Interrupted(settings, RAW, live(settings, *later)))
+    late, later = START - 9 * DAY_MS, START - 7 * DAY_MS
+    cases = CASES.values()
+    live(settings, rejected(later, 0.5), *(record for case in cases for record in case.sent))()
+    empty(store, settings)
+    happens = [
+        live(settings, *(record for case in cases for record in case.first), withdrawn_rejection(late)),
+        live(settings, *(record for case in cases for record in case.second), rejected(later, 0.75)),
+    ]
+    interrupted = Interrupted(settings, derived=True, happens=happens)
+    rebuild(settings, interrupted)
+    assert not interrupted.happens, "it did not happen"
+    found = stored(store, settings)
+    by_day = dict(found.pop("AggDayTH1"))
+    assert {name: by_day.get(START + (31 + n) * DAY_MS) for n, name in enumerate(CASES)} == {
+        name: case.wanted for name, case in CASES.items()
+    }
+    assert found.pop("LateRejW1") == [(later, 0.75)]
+    assert found == {key: there for key, there in WANTED.items() if key not in {"AggDayTH1", "LateRejW1"}}
+
+
+def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
+    settings: Settings, filled: Bridging, store: redis.Redis
+) -> None:
+    live(
+        settings,
+        reading("TH1", START + 900_000, 50.0),
+        reading("W1", START, 50.0),  # of a late reading
+        merged(reading("TH2", START, 50.0)),
+        merged(reading("Wtot", START - DAY_MS, 50.0)),
+    )()
+    before = {key: there for key, there in stored(store, settings).items() if there}
+    assert before == {
+        "TH1": [(START + 900_000, 50.0)],
+        "W1": [(START, 50.0)],
+        "TH2": [(START, 50.0)],
+        "Wtot": [(START - DAY_MS, 50.0)],
+    }
+    meanwhile = live(
+        settings,
+        reading("TH1", START + 1_800_000, 60.0),
+        reading("W1", START + 2 * DAY_MS, 60.0),
+        merged(reading("TH1", START + 2_700_000, 60.0)),
+        merged(reading("TH1", START - DAY_MS, 60.0)),
+        reading("TH1", START + DAY_MS, 5.0),  # a new one, and its duplicate: the bridge's alone
+        reading("TH1", START + DAY_MS, 6.0),
+    )
+    interrupted = Interrupted(settings, derived=False, happens=[meanwhile])
+    rebuild(settings, interrupted)
+    assert not interrupted.happens, "it did not happen"
     assert stored(store, settings) == {**WANTED, "TH1": [*WANTED["TH1"], (START + DAY_MS, 5.0)]}
 
 
@@ -373,9 +386,9 @@ def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -
     try:
         for number in range(2):
             producer.begin_transaction()
-            producer.produce(settings.prefix + AGGREGATES, b"%d" % number)
+            producer.produce(settings.prefix + AGGREGATES, b"%d" % number, b"key")
             producer.commit_transaction()
-            assert reader.waiting() == 2, "a record and the marker of its transaction"
+            wait_for(lambda: reader.waiting() == 2, "a record and the marker of its transaction")
             assert [m.value() for batch in reader.read_on() for m in batch] == [b"%d" % number]
             assert reader.waiting() == 0
             assert list(reader.read_on()) == []
@@ -395,7 +408,7 @@ def test_series_that_are_gone_are_made_again_by_overwriting(settings: Settings, 
 
 def test_without_redis_it_says_so() -> None:
     nowhere = Settings(_env_file=None, redis="redis://127.0.0.1:1/0")
-    with pytest.raises(UserError, match="Redis does not go on .* run it again"):
+    with pytest.raises(UserError, match=r"Redis does not go on .* run it again"):
         rebuild(nowhere)
 
 
@@ -408,19 +421,3 @@ def test_without_kafka_it_says_so(settings: Settings, monkeypatch: pytest.Monkey
 def test_without_topics_it_says_so(settings: Settings) -> None:
     with pytest.raises(UserError, match=r"there is no topic none\.dailyAggr: `python -m topics create`"):
         rebuild(settings.model_copy(update={"prefix": "none."}))
-
-
-def test_the_command_tells_what_it_has_done(settings: Settings, filled: Bridging, store: redis.Redis) -> None:
-    result = CliRunner().invoke(app, ["rebuild"], env=settings.environment())
-    assert result.exit_code == 0, result.output
-    assert stored(store, settings) == WANTED
-    told = {
-        what.strip(): number for number, _, what in (line.strip().partition(" ") for line in result.stdout.splitlines())
-    }
-    assert told["records read"] == str(len(LIVE) + len(MERGED))
-    assert told["points of raw series"] == "45"
-    assert told["points of AggDay series"] == "2"
-    assert told["series"] == "10"
-    assert told["points withdrawn"] == "3"
-    assert told["duplicates of a raw reading"] == "4"
-    assert told["invalid records skipped"] == "3"
