@@ -54,10 +54,10 @@ def span(first: str | None, last: str | None) -> Span:
     """
     start = 0 if first is None else _milliseconds(first, "--from")[0]
     end = LATEST_TS if last is None else _milliseconds(last, "--to")[1]
-    if start > end:
-        raise UserError(f"--from {first} is after --to {last}")
     if end < 0:
         raise UserError(f"--to {last} is before 1970")
+    if start > end:
+        raise UserError(f"--from {first} is after --to {last or 'the year 9999'}")
     return Span(max(0, start), end)
 
 
@@ -241,4 +241,5 @@ def _with_progress(chunks: Chunks, series: Sequence[Stored], span: Span) -> Chun
             if console.is_terminal and time.monotonic() - began > PROGRESS_AFTER_SECONDS:
                 bar.start()
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stop prints an empty line even if it was not
+            bar.stop()
