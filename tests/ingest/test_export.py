@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from command_line import UserError
+from ingest import export as export_module
 from ingest import stored as stored_module
 from ingest.__main__ import app
-from ingest.export import Span, format_of, span
+from ingest.export import Span, Target, export, format_of, span
 from ingest.records import Point
 from ingest.store import Store
+from scripts.stack.supervision import Stack
 from settings import ROOT, Settings
 from tests.ingest.traffic import DAY_MS, SENSORS, START
 from topics.names import Series
@@ -44,9 +46,9 @@ COLUMNS = ["series", "site", "sensor", "kind", "unit", "time", "value"]
 
 
 @pytest.fixture(scope="module")
-def held(stack: object) -> Iterator[Settings]:
+def held(stack: Stack) -> Iterator[Settings]:
     """Redis holds HELD, for two prefixes, of which the other one has a series and a point more."""
-    own = stack.settings.model_copy(update={"prefix": "export."})  # type: ignore[attr-defined]
+    own = stack.settings.model_copy(update={"prefix": "export."})
     other = own.model_copy(update={"prefix": "export.other."})
     for settings, more in ((own, []), (other, [Point(Series("raw", "home", "TH2"), START, 9.0)])):
         store = Store(settings, SENSORS)
@@ -96,7 +98,6 @@ EVERY = tuple(HELD)
 # What is exported
 
 
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     ("wanted", "series"),
     [
@@ -121,7 +122,6 @@ def test_globs_are_alternatives_and_filters_are_conditions(
     same(exported(held, *wanted), rows(*series))
 
 
-@pytest.mark.usefixtures("stack")
 def test_another_prefix_is_not_exported(held: Settings) -> None:
     other = held.model_copy(update={"prefix": "export.other."})
     assert len(exported(other, "*")) == len(rows(*EVERY)) + 1
@@ -136,7 +136,6 @@ def test_another_prefix_is_not_exported(held: Settings) -> None:
 W1 = ("raw", "home", "W1")
 
 
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     ("options", "first", "last"),
     [
@@ -154,7 +153,6 @@ def test_both_ends_of_the_range_are_exported(held: Settings, options: list[str],
     same(exported(held, "W1", *options), rows(W1, first=first, last=last))
 
 
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize("chunk", [1, 2, 3, 9])
 def test_long_series_come_in_several_answers(held: Settings, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_module, "CHUNK", chunk)
@@ -166,7 +164,6 @@ def test_long_series_come_in_several_answers(held: Settings, chunk: int, monkeyp
 # How it is written
 
 
-@pytest.mark.usefixtures("stack")
 def test_json_is_one_record_a_line(held: Settings) -> None:
     result = run(held, "*", "--format", "json")
     lines = result.stdout.splitlines()
@@ -177,7 +174,6 @@ def test_json_is_one_record_a_line(held: Settings) -> None:
     same(list(frame.itertuples(index=False, name=None)), [row for row in rows(*EVERY) if row[-1] != 5e-324])
 
 
-@pytest.mark.usefixtures("stack")
 def test_parquet_keeps_times_as_times(held: Settings, tmp_path: Path) -> None:
     file = tmp_path / "points.parquet"
     assert run(held, "*", "--output", str(file)).exit_code == 0
@@ -188,7 +184,29 @@ def test_parquet_keeps_times_as_times(held: Settings, tmp_path: Path) -> None:
     same(list(frame.itertuples(index=False, name=None)), rows(*EVERY))
 
 
-@pytest.mark.usefixtures("stack")
+def test_parquet_goes_into_a_pipe_but_not_onto_a_terminal(held: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = ("W1", "--format", "parquet")
+    frame = pd.read_parquet(io.BytesIO(run(held, *choice).stdout_bytes))
+    assert list(frame["value"]) == [value for _, value in HELD[Series(*W1)]]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        with pytest.raises(UserError, match="give --output FILE"):
+            export(held, ["W1"], span(None, None), Target("parquet", None))
+
+
+@pytest.mark.parametrize(("after", "told"), [(0, True), (3600, False)])
+def test_progress_is_told_on_a_terminal_when_it_takes_long(
+    held: Settings, monkeypatch: pytest.MonkeyPatch, after: int, told: bool
+) -> None:
+    monkeypatch.setattr(export_module, "PROGRESS_AFTER_SECONDS", after)
+    assert run(held, "*").stderr == "", "no terminal"
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes anything for a terminal then
+    monkeypatch.setenv("COLUMNS", "100")
+    result = run(held, "*")
+    assert ("18 points, series 6 of 6" in result.stderr) is told
+    assert "\x1b" not in result.stdout
+
+
 def test_wide_has_a_column_a_series_and_a_row_a_time(held: Settings, tmp_path: Path) -> None:
     wanted = [
         (START, 22.5, 20.5, None),
@@ -215,7 +233,6 @@ def test_wide_has_a_column_a_series_and_a_row_a_time(held: Settings, tmp_path: P
     same(found, ordered)
 
 
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize("wide", [[], ["--wide"]])
 def test_a_range_without_points_has_its_columns(held: Settings, tmp_path: Path, wide: list[str]) -> None:
     empty = ("TH1", "--to", "2019-01-01", *wide)
@@ -229,7 +246,6 @@ def test_a_range_without_points_has_its_columns(held: Settings, tmp_path: Path, 
     assert frame.empty
 
 
-@pytest.mark.usefixtures("stack")
 def test_a_reader_that_leaves_early_hears_no_complaint(held: Settings) -> None:
     """As `head` does."""
     command = [sys.executable, "-c", ENDLESS]
@@ -268,7 +284,6 @@ command_line.run(app, "python -m ingest")
 # Files and mistakes
 
 
-@pytest.mark.usefixtures("stack")
 def test_a_file_that_is_there_is_replaced_only_by_force(held: Settings, tmp_path: Path) -> None:
     file = tmp_path / "points.csv"
     file.write_text("mine")
@@ -281,7 +296,6 @@ def test_a_file_that_is_there_is_replaced_only_by_force(held: Settings, tmp_path
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.usefixtures("stack")
 def test_an_export_that_fails_leaves_no_file(held: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(*_: object) -> Iterator[list[tuple[int, float]]]:
         yield [(START, 1.0)]
@@ -294,13 +308,11 @@ def test_an_export_that_fails_leaves_no_file(held: Settings, tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("stack")
 def test_a_device_is_written_to_and_not_replaced(held: Settings) -> None:
     assert run(held, "TH1", "--output", "/dev/null").exit_code == 0
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -319,7 +331,6 @@ def test_a_mistake_is_told(held: Settings, arguments: list[str], message: str) -
     assert message in str(result.exception)
 
 
-@pytest.mark.usefixtures("stack")
 def test_an_empty_redis_is_told(held: Settings) -> None:
     result = run(held.model_copy(update={"prefix": "nobody."}), "*")
     assert "Redis holds none with the prefix nobody." in str(result.exception)
