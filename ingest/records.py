@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import isfinite
 from typing import NamedTuple, Self
 
 import msgspec
 
 from settings import Settings
+from topics import results
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 from topics.reading import LATEST_TS, SITE, Invalid, Rules, decode
@@ -22,35 +23,7 @@ class Point(NamedTuple):
     value: float | None
 
 
-class _AggregateKey(msgspec.Struct, frozen=True):
-    series: str
-    site: str
-    sensor: str
-    window_start: str
-
-
-class _Aggregate(_AggregateKey, frozen=True):
-    window_end: str
-    value: float
-    count: int
-
-
-class _RejectedKey(msgspec.Struct, frozen=True):
-    site: str
-    sensor: str
-    ts: int
-
-
-class _Rejected(_RejectedKey, frozen=True):
-    value: float
-
-
 _MILLISECOND = timedelta(milliseconds=1)
-
-_decode_key = msgspec.json.Decoder(_AggregateKey).decode
-_decode_aggregate = msgspec.json.Decoder(_Aggregate).decode
-_decode_rejected_key = msgspec.json.Decoder(_RejectedKey).decode
-_decode_rejected = msgspec.json.Decoder(_Rejected).decode
 
 
 class Records:
@@ -58,8 +31,7 @@ class Records:
 
     def __init__(self, catalogue: Catalogue, future_tolerance_ms: int, window_ms: int, sliding_window_ms: int) -> None:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
-        self._window_ms = window_ms
-        self._offset_ms = dict.fromkeys(DERIVED, 0) | {"AggDayDiff": sliding_window_ms - window_ms}
+        self._days = results.Days(sliding_window_ms - window_ms)
         self._sensors = catalogue
 
     @classmethod
@@ -82,11 +54,9 @@ class Records:
     def aggregate(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
         """A record of flinkAggr. The point's time is the start of the day that it describes."""
         try:
-            named = _decode_key(key or b"")
-            start = int(
-                datetime.strptime(named.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC).timestamp() * 1000
-            )
-            emitted = None if value is None else _decode_aggregate(value)
+            named = results.aggregate_key(key or b"")
+            day = self._days.of(named)
+            emitted = None if value is None else results.aggregate(value)
         except (msgspec.DecodeError, ValueError) as error:
             return Invalid("not_json", f"not an aggregate: {error}"[:200])
         if named.series not in DERIVED or not self._known(named.site, named.sensor):
@@ -95,16 +65,15 @@ class Records:
             )
         if emitted is not None and not isfinite(emitted.value):
             return Invalid("not_finite", "value is not a finite number")
-        if not 0 <= start <= LATEST_TS:
+        if not 0 <= day <= LATEST_TS:
             return Invalid("negative_ts", f"window_start {named.window_start[:40]} is not between 1970 and 9999")
-        ts = start + self._offset_ms[named.series]
-        return Point(Series(named.series, named.site, named.sensor), ts, emitted.value if emitted else None)
+        return Point(Series(named.series, named.site, named.sensor), day, emitted.value if emitted else None)
 
     def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
         """A record of lateRej: the rejected reading, at its own ts; null withdraws a rejection."""
         try:
-            emitted = None if value is None else _decode_rejected(value)
-            reading = emitted or _decode_rejected_key(key or b"")
+            emitted = None if value is None else results.rejected(value)
+            reading = emitted or results.rejected_key(key or b"")
         except (msgspec.DecodeError, ValueError) as error:
             return Invalid("not_json", f"not a rejected reading: {error}"[:200])
         if (

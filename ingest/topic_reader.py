@@ -1,27 +1,25 @@
-"""Read a topic from its beginning to its end, and on from there, without a consumer group's offsets."""
+"""Read a topic from its beginning to its end, and later on from there."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
-from command_line import UserError
 from settings import Settings
 from topics import admin
+from topics.log import TIMEOUT, LogError, consumer
 
 BATCH = 5000
 """Most records that come at once."""
 POLL_SECONDS = 0.5
-TIMEOUT = 30
-"""Seconds that Kafka may be silent before it counts as away."""
 
 
 class TopicReader:
     """Reads one topic, in the order of each partition. It is in no group: nothing is committed.
 
-    Every method raises ``KafkaException`` or ``UserError`` when Kafka does not answer.
+    Every method raises ``KafkaException`` or ``LogError`` when Kafka does not answer.
     """
 
     def __init__(self, settings: Settings, topic: str) -> None:
@@ -29,20 +27,8 @@ class TopicReader:
         try:
             self._partitions = range(admin.partitions(settings)[self._topic])
         except KeyError:
-            raise UserError(f"there is no topic {self._topic}: `python -m topics create` makes it") from None
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.kafka,
-                # The client wants a name; nothing joins or commits, so that no group comes to be.
-                "group.id": "rebuild",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 20,
-                "queued.max.messages.kbytes": 32_768,
-                "log_level": 0,
-            }
-        )
+            raise LogError(f"there is no topic {self._topic}: `python -m topics create` makes it") from None
+        self._consumer = consumer(settings)
         self._next: dict[int, int] = {}
 
     def waiting(self) -> int:
@@ -71,7 +57,7 @@ class TopicReader:
                 yield found
                 heard = time.monotonic()
             elif time.monotonic() - heard > TIMEOUT:
-                raise UserError(f"Kafka stopped answering while {self._topic} was read: is it up (`make status`)?")
+                raise LogError(f"Kafka stopped answering while {self._topic} was read: is it up (`make status`)?")
         self._consumer.unassign()
 
     def close(self) -> None:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import command_line
 import settings as settings_module
 from command_line import UserError
-from jobs import cluster
+from jobs import cluster, results
+from jobs import merge as merging
+from jobs import replay as replaying
+from jobs.report import SHOWN, compared, day_text, summary
 from jobs.tools import local_tools
+from settings import ROOT, Settings
 
-app = typer.Typer(help="Submit, list and stop the Flink job.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="The Flink job: submit, list, stop, replay, merge.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -68,6 +83,176 @@ def stop(
     with console.status("taking a savepoint"):
         savepoint = cluster.stop(settings, job)
     console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+
+
+class Late(StrEnum):
+    """What becomes of readings that are too late."""
+
+    REJECT = "reject"
+    ACCEPT = "accept"
+
+
+@app.command()
+def replay(
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day, YYYY-MM-DD.", show_default="the first one there is")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.", show_default="the last one that is closed")
+    ] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(help="Prefix of topics and series of their own.", show_default="correct the live results"),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Prefix of a backfill, to replay its readings into it.", show_default="the live readings"),
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(min=1, help="Instances of each operator.", show_default="IOT_PARALLELISM, 2")
+    ] = None,
+    late: Annotated[
+        Late | None,
+        typer.Option(
+            help="Readings that are too late; accept needs --into.", show_default="reject; accept with --source"
+        ),
+    ] = None,
+) -> None:
+    """Compute days again from the readings in dailyAggr, beside the live job and by the same SQL.
+
+    Without --into the live results are corrected, for those days that the live job can no more correct itself.
+    """
+    settings = settings_module.load(parallelism=parallelism)
+    if source is not None:
+        into, late = into or source, late or Late.ACCEPT
+    if into == settings.prefix:
+        raise UserError("--into: the live results are corrected without it")
+    if late == Late.ACCEPT and into is None:
+        raise UserError("--late accept needs --into: the live results keep to the rule")
+    read_from = settings.model_copy(update={"prefix": settings.prefix if source is None else source})
+    plan = replaying.plan(read_from, _day(first, "--from"), _day(last, "--to"), correcting=into is None)
+    for line in replaying.described(plan.left_out):
+        console.print(line)
+    target = settings.prefix + replaying.ASIDE if into is None else into
+    with _progress("readings") as report:
+        own = replaying.run(
+            read_from,
+            local_tools(settings),
+            plan,
+            target,
+            accept_late=late == Late.ACCEPT,
+            report=lambda progress: report(progress.read, progress.records),
+        )
+    new = results.read(own)
+    live = results.read(settings, lambda day: plan.bounds.first_day <= day <= plan.bounds.last_day)
+    backfilled = {name for name, result in live.found.items() if result.merged}
+    if into is None:
+        live, new = live.without(backfilled), new.without(backfilled)
+    changes = results.differences(live, new)
+    summary(
+        console,
+        new.days(),
+        (
+            (plan.records, "records of dailyAggr read"),
+            (new.counted(), "readings counted in their day"),
+            (new.rejected(), "readings rejected"),
+        ),
+    )
+    if backfilled and into is None:
+        console.print(f"{len(backfilled):>14,}  results of a backfill left as they are")
+    console.print()
+    compared(console, live, new, changes, ("live", "replay"))
+    console.print()
+    if into is None:
+        results.write(settings, changes)
+        replaying.clear(own)
+        console.print(
+            f"{len(changes):,} results corrected: the bridge stores them" if changes else "the live results are right"
+        )
+        return
+    _store(own)
+    console.print(f"the series of {into} hold it; `python -m topics delete --prefix {into}` deletes the topics")
+    if source is not None:
+        console.print(f"take it over into the live results: python -m jobs merge {source}")
+
+
+@app.command()
+def merge(
+    prefix: Annotated[str, typer.Argument(help="Prefix of the backfill.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace days that are there already.")] = False,
+) -> None:
+    """Take the days of a backfill over into the live results, and its readings into the live raw series.
+
+    A site's day is taken as a whole. Exits with 1 when one was refused.
+    """
+    settings = settings_module.load()
+    with console.status("comparing"):
+        choice = merging.choose(settings, prefix, overwrite=overwrite)
+    with _progress("readings") as report:
+        copied = merging.take_over(settings, prefix, choice, report)
+    days = sorted({day for _, day in choice.taken})
+    summary(
+        console,
+        days,
+        (
+            (len(choice.taken), "days of a site taken over"),
+            (len(choice.changes), "results written"),
+            (copied, "readings copied to history"),
+            (len(choice.same), "days of a site that were there already, the same"),
+            (len(choice.refused), "days of a site refused"),
+        ),
+    )
+    for why in dict.fromkeys(choice.refused.values()):
+        units = sorted((day, site) for (site, day), reason in choice.refused.items() if reason == why)
+        for day, site in units[:SHOWN]:
+            console.print(f"refused: {site} {day_text(day)}")
+        if len(units) > SHOWN:
+            console.print(f"… and {len(units) - SHOWN:,} more")
+        console.print(f"[red]{why}[/]")
+    if choice.refused:
+        raise typer.Exit(1)
+
+
+def _day(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1000
+    except ValueError:
+        raise UserError(f"{option} {text}: give a day as YYYY-MM-DD") from None
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal; the function takes how much is done, and of how much."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[pace]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    bar_console = Console(stderr=True)
+    with Progress(*columns, console=bar_console, disable=not bar_console.is_terminal) as bar:
+        task = bar.add_task(what, total=0, pace="")
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            speed = bar.tasks[task].speed
+            bar.update(task, pace=f"{speed:,.0f}/s" if speed else "")
+
+        yield report
+
+
+def _store(settings: Settings) -> None:
+    """Write the series of a prefix by a command: jobs and ingest know each other through Kafka alone."""
+    command = [sys.executable, "-m", "ingest", "rebuild"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings.environment()})
+    if done.returncode:
+        raise UserError(f"the series were not written: IOT_PREFIX={settings.prefix} python -m ingest rebuild does it")
 
 
 if __name__ == "__main__":

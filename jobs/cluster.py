@@ -15,6 +15,7 @@ import requests
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from command_line import UserError
+from jobs.bounds import Bounds
 from jobs.daily_aggregates import NAME
 from jobs.tools import Tools
 from settings import ROOT, Settings
@@ -39,11 +40,11 @@ class Job:
     started: int
 
 
-def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) -> str:
+def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bounds: Bounds | None = None) -> str:
     """Submit the job by ``flink run``; returns its id when all of its tasks run.
 
     ``savepoint``: path of a savepoint or checkpoint to start from, or None to read dailyAggr from its beginning.
-    Raises ``ClusterError`` when one of the same name runs already, or Flink refuses.
+    With ``bounds`` it ends by itself. Raises ``ClusterError`` when one of the same name runs already, or Flink refuses.
     """
     name = settings.prefix + NAME
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
@@ -59,6 +60,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None) ->
     command += [f"-D{option}={value}" for option, value in options.items()]
     command += ["--fromSavepoint", savepoint] if savepoint else []
     command += ["--jarfile", str(tools.connector), "--pyClientExecutable", sys.executable, "--python", str(SCRIPT)]
+    command += ["--bounds", bounds.encode()] if bounds else []
     done = subprocess.run(
         command,
         env={**os.environ, **tools.environment, **settings.environment()},
@@ -145,7 +147,10 @@ def _state_uri(settings: Settings) -> str:
 
 
 def wait_until_running(settings: Settings, job: str) -> None:
-    """Return when every task of a job runs. Raises ``ClusterError`` when it ends instead, or finds no free slots."""
+    """Return when every task of a job runs, or has done its work.
+
+    Raises ``ClusterError`` when it ends otherwise, or finds no free slots.
+    """
 
     @retry(
         retry=retry_if_result(lambda states: states != {"RUNNING"}),
@@ -155,11 +160,9 @@ def wait_until_running(settings: Settings, job: str) -> None:
     )
     def tasks() -> set[str]:
         account = _get(settings, f"/jobs/{job}")
-        if account["state"] in ("FAILED", "CANCELED", "FINISHED"):
-            cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-            text = cause[0]["stacktrace"].splitlines() if cause else ["no cause given"]
-            raise ClusterError(f"job {job} has ended as {account['state']}: {text[0]}")
-        return {vertex["status"] for vertex in account["vertices"]}
+        if account["state"] in ("FAILED", "CANCELED"):
+            raise _ended(settings, job, account["state"])
+        return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
     if tasks() is None:
         slots = _get(settings, "/overview")
@@ -168,6 +171,28 @@ def wait_until_running(settings: Settings, job: str) -> None:
             f"{slots['slots-available']} free slots of {slots['slots-total']}, and a parallelism of "
             f"{settings.parallelism} needs as many"
         )
+
+
+def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
+    """How far a bounded run has come in each partition (the next offset); None when it has read everything.
+
+    Flink tells it with a delay of seconds. Raises ``ClusterError`` when the run has failed.
+    """
+    account = _get(settings, f"/jobs/{job}")
+    if account["state"] == "FINISHED":
+        return None
+    if account["state"] in ("FAILED", "CANCELED"):
+        raise _ended(settings, job, account["state"])
+    source = f"/jobs/{job}/vertices/{account['vertices'][0]['id']}/subtasks/metrics"
+    names = [metric["id"] for metric in _get(settings, source) if metric["id"].endswith(".currentOffset")]
+    found = _get(settings, f"{source}?get={','.join(names)}&agg=max") if names else []
+    return {int(metric["id"].split(".")[-2]): int(metric["max"]) + 1 for metric in found}
+
+
+def _ended(settings: Settings, job: str, state: str) -> ClusterError:
+    cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+    text = cause[0]["stacktrace"].splitlines() if cause else ["no cause given"]
+    return ClusterError(f"job {job} has ended as {state}: {text[0]}")
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

@@ -18,6 +18,7 @@ import typer
 
 import command_line
 import settings as settings_module
+from jobs.bounds import Bounds
 from jobs.statements import DEFINITIONS, RESULTS, milliseconds, parameters, statements
 from settings import Settings
 from topics import catalogue
@@ -77,6 +78,9 @@ def main(
         str | None, typer.Option(help="Wall time, seconds or ISO 8601.", show_default=_default("watermark_idleness"))
     ] = None,
     sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+    bounds: Annotated[
+        str | None, typer.Option(help="A bounded run: what `python -m jobs replay` passes on.", hidden=True)
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
 ) -> None:
     """Aggregate dailyAggr by day; every other setting comes from the environment (README, Settings)."""
@@ -91,19 +95,21 @@ def main(
         watermark_idleness=watermark_idleness,
         sensors=sensors,
     )
-    results = declare(settings)
+    results = declare(settings, Bounds.decode(bounds) if bounds else None)
     if explain:
         print(results.explain())
     else:
         results.execute()
 
 
-def declare(settings: Settings, **options: str) -> StatementSet:
+def declare(settings: Settings, bounds: Bounds | None = None, **options: str) -> StatementSet:
     """The job as one statement set, not yet submitted; ``options`` are Flink's and go before the job's own.
+
+    With ``bounds`` it ends when it has read them.
 
     Raises ``UserError`` when the catalogue cannot be read.
     """
-    values = parameters(settings, catalogue.read(settings.sensors))
+    values = parameters(settings, catalogue.read(settings.sensors), bounds)
     # PyFlink takes a second to import: --help and a mistake need not wait for it.
     from pyflink.table import EnvironmentSettings, TableEnvironment
 

@@ -7,22 +7,31 @@ from datetime import timedelta
 from pathlib import Path
 from string import Template
 
+from jobs.bounds import Bounds
 from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
-from topics.reading import HEARTBEAT
+from topics.reading import HEARTBEAT, LATEST_TS
 
 SQL = Path(__file__).with_name("sql")
 DEFINITIONS = ("readings", "lateness", "aggregates", "sinks")
 RESULTS = ("results",)
 
 
-def parameters(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
-    """Every parameter of the files in ``sql/``, as SQL text."""
+def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = None) -> dict[str, str]:
+    """Every parameter of the files in ``sql/``, as SQL text; without ``bounds`` those of the live job."""
     meters = catalogue.meters.items()
+    before = milliseconds(settings.sliding_window - settings.window)
     return {
         "brokers": settings.kafka,
-        "topic": settings.prefix + READINGS,
+        "topic": (settings.prefix if bounds is None else bounds.source) + READINGS,
+        "scan": ",\n    ".join(
+            f"'scan.{name}' = '{value}'"
+            for name, value in (_unbounded(settings) if bounds is None else _bounded(bounds)).items()
+        ),
+        "first_ms": str(max(0, bounds.first_day - before) if bounds else 0),
+        "first_day_ms": str(bounds.first_day if bounds else 0),
+        "last_ms": str(bounds.last_day + milliseconds(settings.window) - 1 if bounds else LATEST_TS),
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
         "group": settings.prefix + settings.job_group,
@@ -35,14 +44,12 @@ def parameters(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
         "window": _interval(settings.window),
         "window_ms": str(milliseconds(settings.window)),
         "sliding_window": _interval(settings.sliding_window),
-        "sliding_span_ms": str(milliseconds(settings.sliding_window - settings.window)),
+        "sliding_span_ms": str(before),
         "watermark_delay": _interval(settings.watermark_delay),
         "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
         "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
         "catch_up_ms": str(milliseconds(settings.catch_up)),
         "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
-        "idleness_ms": str(milliseconds(settings.watermark_idleness)),
-        "drift_ms": str(milliseconds(settings.watermark_drift)),
         "flush_ms": str(milliseconds(settings.sink_flush)),
         "rest_ttl": f"{milliseconds(settings.rest_ttl)}ms",
     }
@@ -62,6 +69,30 @@ def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]
 def milliseconds(duration: timedelta) -> int:
     """A duration in whole milliseconds."""
     return duration // timedelta(milliseconds=1)
+
+
+def _unbounded(settings: Settings) -> dict[str, str]:
+    return {
+        "startup.mode": "earliest-offset",
+        "watermark.idle-timeout": f"{milliseconds(settings.watermark_idleness)} ms",
+        "watermark.alignment.group": "readings",
+        "watermark.alignment.max-drift": f"{milliseconds(settings.watermark_drift)} ms",
+        "watermark.alignment.update-interval": "100 ms",
+    }
+
+
+def _bounded(bounds: Bounds) -> dict[str, str]:
+    """No idleness: a partition that is slow must hold the windows open, and one that is done does not."""
+
+    def offsets(of: Mapping[int, int]) -> str:
+        return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(of.items()))
+
+    return {
+        "startup.mode": "specific-offsets",
+        "startup.specific-offsets": offsets(bounds.start),
+        "bounded.mode": "specific-offsets",
+        "bounded.specific-offsets": offsets(bounds.end),
+    }
 
 
 def _interval(duration: timedelta) -> str:

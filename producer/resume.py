@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message
 
 from command_line import UserError
 from producer.delivery import HEADER
 from settings import Settings
-
-TIMEOUT = 30
+from topics import log
 
 
 class ResumeError(UserError):
-    """The topic holds the readings of another simulation, or cannot be read."""
+    """The topic holds the readings of another simulation."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,9 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
     Raises ``ResumeError`` when the newest simulated reading of a partition is another simulation's: two simulations
     in one topic would give the same readings two values.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.kafka,
-            "group.id": "resume",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,
-            "log_level": 0,
-        }
-    )
+    consumer = log.consumer(settings)
     try:
-        partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=log.TIMEOUT).topics[topic].partitions
         found = {}
         for partition in partitions:
             tick = _last_tick(consumer, topic, partition)
@@ -68,30 +58,13 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
 
 def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
     """The last record with a simulation's header, and all that stand behind it; empty when there is none."""
-    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
-    span, behind = 100, list[Message]()
-    while end > low:
-        begin = max(low, end - span)
-        stretch = _between(consumer, TopicPartition(topic, partition, begin), end) + behind
+    behind = list[Message]()
+    for stretch in log.backwards(consumer, topic, partition):
         for index in range(len(stretch) - 1, -1, -1):
             if _identity(stretch[index]) is not None:
-                return stretch[index:]
-        end, span, behind = begin, span * 4, stretch
+                return stretch[index:] + behind
+        behind = stretch + behind
     return []
-
-
-def _between(consumer: Consumer, begin: TopicPartition, end: int) -> list[Message]:
-    consumer.assign([begin])
-    messages = list[Message]()
-    while True:
-        message = consumer.poll(TIMEOUT)
-        if message is None:
-            raise ResumeError(f"Kafka stopped answering while {begin.topic} was read: is it up (`make status`)?")
-        if message.error() is not None or message.offset() >= end:  # the end of the partition, or of the stretch
-            return messages
-        messages.append(message)
-        if message.offset() == end - 1:
-            return messages
 
 
 def _identity(message: Message) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from ingest.bridge import Bridge
 from jobs import cluster
+from scripts import warm
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.running import Bridging
@@ -61,20 +61,13 @@ def stack() -> Iterator[Stack]:
         running.up()
         yield running
     finally:
-        _end_pyflink()
+        warm.shut_down()
         family = psutil.Process().children(recursive=True)
         running.down()
         shutil.rmtree(directory)
     _, alive = psutil.wait_procs([p for p in family if "java" in p.name() or "redis" in p.name()], timeout=10)
     ours = [p for p in alive if str(directory) in " ".join(p.cmdline())]
     assert not ours, f"left behind: {ours}"
-
-
-def _end_pyflink() -> None:
-    """End the JVM that PyFlink has started in this process, if a test has."""
-    gateway = sys.modules.get("pyflink.java_gateway")
-    if gateway is not None and gateway._gateway is not None:
-        gateway._gateway.shutdown()
 
 
 @pytest.fixture

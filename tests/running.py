@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 from ingest.bridge import Bridge
 from jobs import cluster
-from jobs.daily_aggregates import declare
-from jobs.tools import connector_jar, java_home, local_tools
+from jobs.tools import local_tools
+from scripts import warm
 from settings import Settings
 
 T = TypeVar("T")
@@ -38,28 +34,9 @@ def submit(settings: Settings, savepoint: str | None = None) -> str:
     return cluster.submit(settings, local_tools(settings), savepoint=savepoint)
 
 
-@contextmanager
-def pyflink() -> Iterator[None]:
-    """PyFlink knows where Java is, and may warn of the ends of its dependencies, which it imports as it goes."""
-    os.environ["JAVA_HOME"] = str(java_home())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def submit_quickly(settings: Settings) -> str:
     """Submit the same job from this process, whose JVM is warm after the first one; returns the job's id."""
-    rest = urlsplit(settings.flink)
-    options = {
-        "execution.target": "remote",
-        "rest.address": str(rest.hostname),
-        "rest.port": str(rest.port),
-        "pipeline.jars": connector_jar().as_uri(),
-    }
-    with pyflink():
-        job = str(declare(settings, **options).execute().get_job_client().get_job_id())
-    cluster.wait_until_running(settings, job)
-    return job
+    return warm.submit(settings, local_tools(settings))
 
 
 class Bridging:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -81,15 +81,15 @@ def partitions(settings: Settings) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def create(settings: Settings) -> list[str]:
-    """Create the topics that are not there; returns their names. Idempotent.
+def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
+    """Create the topics that are not there, or ``only`` some of them; returns their names. Idempotent.
 
     Raises ``TopicError`` when Kafka refuses, or when dailyAggr is there with another number of partitions: a
     sensor's readings would change their partition, and with it their order.
     """
     there = partitions(settings)
     readings = settings.prefix + READINGS
-    if readings in there and there[readings] != settings.partitions:
+    if READINGS in only and there.get(readings, settings.partitions) != settings.partitions:
         raise TopicError(
             f"{readings} has {there[readings]} partitions and IOT_PARTITIONS is {settings.partitions}: a sensor's "
             f"readings must stay in one partition. Set IOT_PARTITIONS={there[readings]}, or delete the topics first."
@@ -102,7 +102,7 @@ def create(settings: Settings) -> list[str]:
             config=configuration,
         )
         for topic, configuration in CONFIGURATION.items()
-        if settings.prefix + topic not in there
+        if topic in only and settings.prefix + topic not in there
     ]
     created = []
     admin = client(settings)
@@ -116,9 +116,9 @@ def create(settings: Settings) -> list[str]:
     return created
 
 
-def delete(settings: Settings) -> list[str]:
-    """Delete those of the topics that are there; returns their names. Idempotent."""
-    there = sorted(existing(settings))
+def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
+    """Delete those of the topics that are there; returns their names. Idempotent. They go a moment later."""
+    there = sorted(existing(settings) & {settings.prefix + topic for topic in only})
     admin = client(settings)
     for name, future in (admin.delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
         try:
@@ -175,6 +175,23 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """For each partition of a topic, the offset that its next record will get."""
     every = [TopicPartition(topic, p) for p in range(partitions(settings)[topic])]
     return {p: offset for (_, p), offset in _offsets(settings, every, OffsetSpec.latest()).items()}
+
+
+def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """For each partition of a topic, the offset of the oldest record that it still has."""
+    every = [TopicPartition(topic, p) for p in range(partitions(settings)[topic])]
+    return {p: offset for (_, p), offset in _offsets(settings, every, OffsetSpec.earliest()).items()}
+
+
+def offsets_at(settings: Settings, topic: str, timestamp: int) -> dict[int, int]:
+    """For each partition of a topic, the offset of the first record stamped ``timestamp`` (epoch ms) or later.
+
+    Where there is none, that of the next record.
+    """
+    ends = end_offsets(settings, topic)
+    every = [TopicPartition(topic, p) for p in ends]
+    found = _offsets(settings, every, OffsetSpec.for_timestamp(timestamp))
+    return {p: offset if offset >= 0 else ends[p] for (_, p), offset in found.items()}
 
 
 def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], int]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import msgspec
-from confluent_kafka import Consumer, Message, TopicPartition
-
-from command_line import UserError
 from settings import Settings
-from topics.admin import end_offsets
+from topics import results
 from topics.catalogue import Catalogue
+from topics.log import read
 from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
 from topics.origin import Origin
 from topics.reading import Invalid, Rules, decode
 
-TIMEOUT = 30
 Day = tuple[str, str, int]
 """Site, sensor and start of the day, epoch ms."""
 
@@ -42,27 +37,10 @@ class Account:
     unexplained: list[str] = field(default_factory=list)
 
 
-class _Name(msgspec.Struct):
-    site: str
-    sensor: str
-    ts: int
-
-
-class _CountKey(msgspec.Struct):
-    series: str
-    site: str
-    sensor: str
-    window_start: str
-
-
-class _Count(msgspec.Struct):
-    count: int
-
-
 def audit(settings: Settings, catalogue: Catalogue) -> Account:
     """Read the four topics up to their ends and compare, day by day.
 
-    A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``UserError``
+    A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``LogError``
     when Kafka does not answer.
     """
     account = Account()
@@ -70,7 +48,7 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     rules = Rules(catalogue, int(settings.future_tolerance.total_seconds() * 1000))
     seen: dict[Day, set[int]] = defaultdict(set)
     wrong: set[Origin] = set()
-    for message in _read(settings, READINGS):
+    for message in read(settings, settings.prefix + READINGS):
         account.records += 1
         found = decode(message.value(), message.timestamp()[1], rules)
         account.heartbeats += not found
@@ -85,15 +63,15 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     account.readings = sum(map(len, seen.values()))
 
     rejected: dict[Day, set[int]] = defaultdict(set)
-    for message in _read(settings, REJECTED):
-        name = msgspec.json.decode(message.key(), type=_Name)
+    for message in read(settings, settings.prefix + REJECTED):
+        name = results.rejected_key(message.key())
         day = (name.site, name.sensor, name.ts - name.ts % window)
         if message.value() is None:
             rejected[day].discard(name.ts)
         else:
             rejected[day].add(name.ts)
     counts, closed = _counts(settings)
-    letters = Counter(Origin.told_by(message) for message in _read(settings, DEAD_LETTERS))
+    letters = Counter(Origin.told_by(message) for message in read(settings, settings.prefix + DEAD_LETTERS))
 
     for day in sorted(seen.keys() | rejected.keys() | counts.keys()):
         late = rejected.get(day, set())
@@ -122,43 +100,17 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
 def _counts(settings: Settings) -> tuple[dict[Day, int], int]:
     """Readings counted by day, and the start of the newest day that any sensor has closed (-1: none)."""
     counts: dict[Day, int] = {}
-    for message in _read(settings, AGGREGATES):
-        key = msgspec.json.decode(message.key(), type=_CountKey)
+    days = results.Days(0)
+    for message in read(settings, settings.prefix + AGGREGATES):
+        key = results.aggregate_key(message.key())
         if key.series != AGG_DAY_COUNT:
             continue
-        start = datetime.strptime(key.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC)
-        day = (key.site, key.sensor, int(start.timestamp()) * 1000)
+        day = (key.site, key.sensor, days.of(key))
         if (value := message.value()) is None:
             counts.pop(day, None)
         else:
-            counts[day] = msgspec.json.decode(value, type=_Count).count
+            counts[day] = results.aggregate(value).count
     return counts, max((start for _, _, start in counts), default=-1)
-
-
-def _read(settings: Settings, topic: str) -> Iterator[Message]:
-    """Every record of a topic up to its end of now."""
-    name = settings.prefix + topic
-    try:
-        ends = {partition: end for partition, end in end_offsets(settings, name).items() if end}
-    except KeyError:
-        raise UserError(f"there is no topic {name}: `python -m topics create` makes it") from None
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka, "group.id": "audit", "enable.partition.eof": True, "log_level": 0}
-    )
-    try:
-        consumer.assign([TopicPartition(name, partition, 0) for partition in ends])
-        while ends:
-            message = consumer.poll(TIMEOUT)
-            if message is None:
-                raise UserError(f"Kafka stopped answering while {name} was read: is it up (`make status`)?")
-            if message.error() is not None:
-                ends.pop(message.partition(), None)
-                continue
-            if message.offset() + 1 >= ends.get(message.partition(), 0):
-                ends.pop(message.partition(), None)
-            yield message
-    finally:
-        consumer.close()
 
 
 def _day(day: Day) -> str:

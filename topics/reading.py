@@ -117,6 +117,15 @@ def _judge(reading: Reading, sent: int, rules: Rules) -> Reading | Invalid | Non
     return None if sensor == HEARTBEAT else reading
 
 
+def event_time(message: bytes | None, sent: int, rules: Rules) -> int | None:
+    """The largest ts of a record's valid readings and heartbeats, which moves the watermark; None when it has none."""
+    found = decode(message, sent, rules)
+    times = [item.ts for item in found if isinstance(item, Reading)]
+    if not found:  # it is a heartbeat, and a valid one
+        times = [int(_number(item["ts"]) or 0) for item in _objects(message) if isinstance(item, dict)]
+    return max(times, default=None)
+
+
 def heartbeat(ts: int) -> bytes:
     """The value of a heartbeat; ``ts`` is in epoch milliseconds."""
     return b'{"site":"home","sensor":"heartbeat","ts":%d,"value":1}' % ts

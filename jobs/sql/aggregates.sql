@@ -1,7 +1,8 @@
 -- The windows over the accepted readings. They stay open for L + C (table.exec.emit.allow-lateness), and each
 -- accepted late reading makes its window fire again.
 --
--- Parameters: window and sliding_window (days and time), window_ms, aggregate_of (as in readings.sql).
+-- Parameters: window and sliding_window (days and time), window_ms, aggregate_of (as in readings.sql), first_day_ms (the
+--   first day of a bounded run: of the day before it only the meters are read).
 
 -- Tumbling: one row a sensor and day.
 CREATE TEMPORARY VIEW daily AS
@@ -13,7 +14,8 @@ SELECT
     COUNT(*) AS readings
 FROM judged
 WHERE verdict IS NULL
-GROUP BY site, sensor, TUMBLE(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3));
+GROUP BY site, sensor, TUMBLE(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3))
+HAVING TUMBLE_START(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3)) >= TO_TIMESTAMP_LTZ(${first_day_ms}, 3);
 
 -- Sliding by one day: how far a meter has advanced since the first day of the window, when both its first and its
 -- last day have a reading.

@@ -1,6 +1,7 @@
 -- Where a late reading is decided.
 --
--- Parameters: window_ms, allowed_lateness_ms (L), catch_up_ms (C), watermark_delay_ms (B).
+-- Parameters: window_ms, allowed_lateness_ms (L), catch_up_ms (C), watermark_delay_ms (B), first_ms and last_ms (the
+--   readings that a bounded run is about; a live run is about all).
 --
 -- A sensor's clock is the largest ts that this sensor has sent so far, in the order of its partition. It depends
 -- on nothing else, so that a replay rejects exactly the same readings at any pace and any parallelism.
@@ -23,4 +24,5 @@ SELECT
         WHEN TO_TIMESTAMP_LTZ(day_end - 1 + ${allowed_lateness_ms} + ${catch_up_ms}, 3)
              <= CURRENT_WATERMARK(event_time) THEN 'window_purged'
     END AS verdict
-FROM clocked;
+FROM clocked
+WHERE measured BETWEEN ${first_ms} AND ${last_ms};

@@ -1,7 +1,7 @@
 -- The readings, as they arrive.
 --
--- Parameters: topic, brokers, group, aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
---   'difference' or, for heartbeats, 'none'), future_tolerance_ms, watermark_delay (B, days and time), idleness_ms and drift_ms (wall and event time).
+-- Parameters: topic, brokers, group, scan (options: where reading begins and ends), aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
+--   'difference' or, for heartbeats, 'none'), future_tolerance_ms, watermark_delay (B, days and time).
 --
 -- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
 -- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the
@@ -32,12 +32,8 @@ CREATE TEMPORARY TABLE readings (
     'topic' = '${topic}',
     'properties.bootstrap.servers' = '${brokers}',
     'properties.group.id' = '${group}',
-    'scan.startup.mode' = 'earliest-offset',
     'scan.watermark.emit.strategy' = 'on-event',
-    'scan.watermark.idle-timeout' = '${idleness_ms} ms',
-    'scan.watermark.alignment.group' = 'readings',
-    'scan.watermark.alignment.max-drift' = '${drift_ms} ms',
-    'scan.watermark.alignment.update-interval' = '100 ms',
+    ${scan},
     'format' = 'json',
     'json.ignore-parse-errors' = 'true'
 );

@@ -2,7 +2,7 @@
 --
 -- Parameters: aggregate_of, meter_of (MAP from a consumer to its meter), slot_of (MAP
 --   from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has, itself included),
---   window, sliding_span_ms (sliding window less one tumbling window), rest_ttl.
+--   window, sliding_span_ms (sliding window less one tumbling window), rest_ttl, first_day_ms.
 --
 -- The CASEs on total are there for the planner: a WHERE on the sensor would be pushed below the window, and a count
 -- alone would drop the sum from it, and either way the same windows would be computed twice.
@@ -67,4 +67,4 @@ WHERE parts = ${parts_of}[meter];
 INSERT INTO rejected
 SELECT site, sensor, measured, `value`, verdict, clock - measured
 FROM judged
-WHERE verdict IS NOT NULL;
+WHERE verdict IS NOT NULL AND measured >= ${first_day_ms};

@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 
 from jobs.statements import parameters, statements
 from jobs.tools import connector_jar
+from scripts.warm import pyflink
 from settings import Settings
-from tests.running import pyflink
 from tests.validity import CASES, SENT
 from topics import catalogue
 from topics.names import READINGS

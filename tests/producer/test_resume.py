@@ -16,7 +16,7 @@ from producer.run import Encoder, Message
 from producer.simulation import Simulation, site_names
 from settings import ROOT, Settings
 from tests.producer.fake_kafka import FakeConsumer, Log, Record, by_partition, marks_in, record
-from topics import catalogue
+from topics import catalogue, log
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 START = 1_577_836_800_000
@@ -32,7 +32,7 @@ def topic(ticks: int) -> dict[int, list[Record]]:
 
 
 def marks(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer) -> dict[int, Mark]:
-    monkeypatch.setattr(resume, "Consumer", lambda _configuration: consumer)
+    monkeypatch.setattr(log, "consumer", lambda _settings: consumer)
     return resume.marks(Settings.model_construct(), "dailyAggr", IDENTITY)
 
 
@@ -120,6 +120,6 @@ def test_the_consumer_is_closed_whatever_is_found(
 
 def test_a_kafka_that_stops_answering_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = FakeConsumer(topic(3), silent=True)
-    with pytest.raises(ResumeError, match="stopped answering"):
+    with pytest.raises(log.LogError, match="stopped answering"):
         marks(monkeypatch, consumer)
     assert consumer.closed

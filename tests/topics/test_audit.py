@@ -36,7 +36,11 @@ class Topics:
 
     def count(self, count: int, sensor: str = "TH1") -> None:
         key = {"series": "AggDayCount", "site": "home", "sensor": sensor, "window_start": "2020-01-01 00:00:00Z"}
-        self.put(AGGREGATES, json.dumps({**key, "value": count, "count": count}).encode(), json.dumps(key).encode())
+        self.put(
+            AGGREGATES,
+            json.dumps({**key, "window_end": "2020-01-02 00:00:00Z", "value": count, "count": count}).encode(),
+            json.dumps(key).encode(),
+        )
 
     def withdraw(self) -> None:
         key = {"series": "AggDayCount", "site": "home", "sensor": "TH1", "window_start": "2020-01-01 00:00:00Z"}

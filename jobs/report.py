@@ -1,0 +1,83 @@
+"""What replay and merge tell the user."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from jobs.results import Change, Result, Results
+from topics.names import DERIVED, LATE_REJECTED
+
+SHOWN = 20
+
+
+def summary(console: Console, days: Sequence[int], rows: Iterable[tuple[int, str]]) -> None:
+    """Counts, and the days that they are about (start, epoch ms)."""
+    span = f"{day_text(days[0])} to {day_text(days[-1])}" if days else "none"
+    console.print(f"{len(days):>14,}  days written: {span}")
+    for number, what in rows:
+        console.print(f"{number:>14,}  {what}")
+
+
+def compared(console: Console, old: Results, new: Results, changes: Sequence[Change], names: tuple[str, str]) -> None:
+    """How two sets of results compare, by kind of series, and the first changes point by point.
+
+    ``names`` are those of old and new, for the columns' heads.
+    """
+    kinds = (*DERIVED, LATE_REJECTED)
+    total = Counter(r.place.series for r in {**old.found, **new.found}.values())
+    seen = Counter((change.place.series, _kind(change)) for change in changes)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("series")
+    for head in ("the same", "changed", "new", "gone"):
+        table.add_column(head, justify="right")
+    for kind in kinds:
+        if total[kind]:
+            numbers = [seen[kind, what] for what in ("changed", "new", "gone")]
+            table.add_row(kind, *(f"{n:,}" for n in (total[kind] - sum(numbers), *numbers)))
+    console.print(table)
+    if changes:
+        _points(console, changes, names)
+
+
+def _points(console: Console, changes: Sequence[Change], names: tuple[str, str]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("series", "time (UTC)"):
+        table.add_column(head, no_wrap=True)
+    for head in (f"value {names[0]}", f"value {names[1]}", f"readings {names[0]}", f"readings {names[1]}"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for change in changes[:SHOWN]:
+        series, site, sensor, _, ts = change.place
+        table.add_row(
+            f"{site} {series}{sensor}",
+            f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M}",
+            *(_value(result) for result in (change.old, change.new)),
+            *(_readings(result) for result in (change.old, change.new)),
+        )
+    console.print()
+    console.print(table)
+    if len(changes) > SHOWN:
+        console.print(f"… and {len(changes) - SHOWN:,} more")
+
+
+def _kind(change: Change) -> str:
+    if change.old is None:
+        return "new"
+    return "gone" if change.new is None else "changed"
+
+
+def _value(result: Result | None) -> str:
+    return "–" if result is None else f"{result.value:.10g}"
+
+
+def _readings(result: Result | None) -> str:
+    return "–" if result is None else f"{result.readings:,}"
+
+
+def day_text(ms: int | None) -> str:
+    """A day, YYYY-MM-DD; a dash for None."""
+    return "–" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
