@@ -70,13 +70,7 @@ class Bridge:
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
         self._commit_again = 0.0
-        milliseconds = 1000
-        self._records = Records(
-            catalogue,
-            future_tolerance_ms=int(settings.future_tolerance.total_seconds() * milliseconds),
-            window_ms=int(settings.window.total_seconds() * milliseconds),
-            sliding_window_ms=int(settings.sliding_window.total_seconds() * milliseconds),
-        )
+        self._records = Records.of(settings, catalogue)
         self._readings, self._history, self._aggregates, self._rejected = (
             settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
         )

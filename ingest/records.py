@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
+from settings import Settings
 from topics import results
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
@@ -21,6 +23,9 @@ class Point(NamedTuple):
     value: float | None
 
 
+_MILLISECOND = timedelta(milliseconds=1)
+
+
 class Records:
     """Decodes the records of the topics. Nothing here raises for what the bytes are: that is an ``Invalid``."""
 
@@ -28,6 +33,16 @@ class Records:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
         self._days = results.Days(sliding_window_ms - window_ms)
         self._sensors = catalogue
+
+    @classmethod
+    def of(cls, settings: Settings, catalogue: Catalogue) -> Self:
+        """As these settings want them decoded."""
+        return cls(
+            catalogue,
+            future_tolerance_ms=settings.future_tolerance // _MILLISECOND,
+            window_ms=settings.window // _MILLISECOND,
+            sliding_window_ms=settings.sliding_window // _MILLISECOND,
+        )
 
     def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
         """A record of dailyAggr or history: a point of a raw series (or several, or none: topics/reading.py)."""

@@ -58,6 +58,19 @@ class Store:
             point, error = refused[0]
             raise StoreError(f"{len(refused)} of {len(points)} points refused, {self._key(point.series)}: {error}")
 
+    def overwrite(self, points: Sequence[Point]) -> None:
+        """Write points over what is there, whatever the policy of their series. Idempotent.
+
+        Four times as slow as ``write``: TS.MADD knows no other policy than the series' own.
+        """
+        if not points:
+            return
+        self._make({point.series for point in points})  # TS.ADD would make a series without labels
+        pipeline = self._redis.pipeline(transaction=False)
+        for series, ts, value in points:
+            pipeline.execute_command("TS.ADD", self._key(series), ts, value, "ON_DUPLICATE", LAST)
+        pipeline.execute()
+
     def delete(self, points: Iterable[Point]) -> None:
         """Delete points; those that were never there are none to mind. Idempotent."""
         pipeline = self._redis.pipeline(transaction=False)

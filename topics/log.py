@@ -28,6 +28,8 @@ def consumer(settings: Settings) -> Consumer:
             "bootstrap.servers": settings.kafka,
             "group.id": "reader",
             "enable.auto.commit": False,
+            # Where retention has overtaken the reader it goes on with the oldest record, not behind the newest.
+            "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,
             "log_level": 0,
