@@ -1,4 +1,4 @@
-"""python -m producer: simulated sensors that publish to dailyAggr."""
+"""python -m producer: simulated sensors that publish to dailyAggr; and readings from files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import command_line
 import settings as settings_module
 from command_line import UserError
 from producer import run
+from producer.backfill.command import backfill
 from producer.delivery import Delivery
 from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
@@ -33,8 +34,9 @@ class Stopped(KeyboardInterrupt):
     """SIGTERM: like Ctrl-C."""
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def main(
+    context: typer.Context,
     days: Annotated[
         int | None,
         typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
@@ -52,8 +54,17 @@ def main(
     """Simulate houses and publish their readings to dailyAggr.
 
     Stopped and started again it goes on where the topic ends: no gap, no double. Exits with 1 when a reading was
-    not acknowledged.
+    not acknowledged. With the command backfill it sends readings from files instead.
     """
+    if context.invoked_subcommand is not None:
+        if given := [n for n in context.params if getattr(context.get_parameter_source(n), "name", "") != "DEFAULT"]:
+            raise UserError(f"--{given[0]} is for the simulation; options of a command stand behind it")
+        return
+    simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
+
+
+def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
+    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command."""
     signal.signal(signal.SIGTERM, _stop)
     settings = settings_module.load(sensors=sensors)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
@@ -88,6 +99,9 @@ def main(
     seconds = time.monotonic() - began
     done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
+
+
+app.command()(backfill)
 
 
 def described(progress: run.Progress) -> str:

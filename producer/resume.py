@@ -9,12 +9,16 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from command_line import UserError
 from producer.delivery import HEADER
 from settings import Settings
+from topics.admin import end_offsets
 
 TIMEOUT = 30
 
+FILES = "files:"
+"""What the identity of readings from files begins with."""
+
 
 class ResumeError(UserError):
-    """The topic holds the readings of another simulation, or cannot be read."""
+    """The topic holds the readings of somebody else, or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,7 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
     Raises ``ResumeError`` when the newest simulated reading of a partition is another simulation's: two simulations
     in one topic would give the same readings two values.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.kafka,
-            "group.id": "resume",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,
-            "log_level": 0,
-        }
-    )
+    consumer = _consumer(settings)
     try:
         partitions = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
         found = {}
@@ -54,6 +49,11 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             if (other := _identity(tick[0])) != identity:
                 seed, _, rest = (other or "").partition("@")
                 start, _, sites = rest.partition("*")
+                if (other or "").startswith(FILES):
+                    raise ResumeError(
+                        f"{topic} holds readings from files (`python -m producer backfill`), which no simulation goes "
+                        "on with. Set IOT_PREFIX for topics apart."
+                    )
                 raise ResumeError(
                     f"{topic} holds the readings of another simulation (seed {seed}, start {start} ms, {sites} sites). "
                     "Go on with that one, or empty the system with `make reset`, or set IOT_PREFIX for topics apart."
@@ -64,6 +64,53 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
         return found
     finally:
         consumer.close()
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one partition of a backfill holds: how many messages, whose they are, and the last one's key and value.
+
+    ``identity`` is that of its first message, None where that has none.
+    """
+
+    count: int
+    identity: str | None
+    last: tuple[bytes | None, bytes | None]
+
+
+def held(settings: Settings, topic: str) -> dict[int, Held]:
+    """What is in each partition that is not empty. Raises ``ResumeError`` when one has lost its first messages."""
+    consumer = _consumer(settings)
+    try:
+        found = {}
+        for partition, end in end_offsets(settings, topic).items():
+            if not end:
+                continue
+            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
+            if low:
+                raise ResumeError(
+                    f"{topic} has lost its first {low:,} messages in partition {partition}, to its retention or by "
+                    "hand, so how far an earlier run came is not known. Give another --into."
+                )
+            first = _between(consumer, TopicPartition(topic, partition, 0), 1)[0]
+            last = _between(consumer, TopicPartition(topic, partition, end - 1), end)[0]
+            found[partition] = Held(end, _identity(first), (last.key(), last.value()))
+        return found
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: Settings) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": settings.kafka,
+            "group.id": "resume",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+            "log_level": 0,
+        }
+    )
 
 
 def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
