@@ -19,6 +19,9 @@ from topics.catalogue import Catalogue
 from topics.names import partition, sensor_key
 from topics.reading import heartbeat
 
+EARLIEST_TIMESTAMP = 1
+"""librdkafka stamps a message of time 0 with the present."""
+
 
 class Messages:
     """Makes messages of readings, less those that the topic holds.
@@ -84,7 +87,7 @@ class Messages:
             self._partitions[readings.series].tolist(),
             self._keys[readings.series].tolist(),
             bodies.tolist(),
-            readings.ts.tolist(),
+            np.maximum(readings.ts, EARLIEST_TIMESTAMP).tolist(),
             (number == 0).tolist(),
             strict=True,
         )

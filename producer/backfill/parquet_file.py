@@ -102,8 +102,7 @@ def _times(column: Any) -> tuple[Ints, dict[int, Invalid]]:
     wrong = {row: Invalid("missing_field", "ts is empty") for row in _nulls(column)}
     unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
     if unit == "s":
-        # Far beyond any year that can be named, seconds would not fit as milliseconds.
-        given = np.clip(given, -(2**53), 2**53) * 1000
+        given = given * 1000  # Parquet itself has no seconds: they fit, since they are kept as milliseconds
     elif per_ms := _PER_MS.get(unit):
         ts, rest = np.divmod(given, per_ms)
         for row in np.flatnonzero(rest).tolist():
@@ -147,5 +146,12 @@ def _nulls(column: Any) -> list[int]:
 def _shown(batch: Any, row: int) -> str:
     """A row as CSV; what it holds in the columns that are looked at."""
     line = StringIO()
-    csv.writer(line, lineterminator="").writerow(column[row].as_py() for column in batch.columns)
+    csv.writer(line, lineterminator="").writerow(_cell(column[row]) for column in batch.columns)
     return line.getvalue()
+
+
+def _cell(cell: Any) -> Any:
+    try:
+        return cell.as_py()
+    except (OverflowError, ValueError):  # an instant that Python has no datetime for
+        return cell.value

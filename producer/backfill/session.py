@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 import typer
 from rich.console import Console
@@ -42,8 +43,14 @@ class _Wish:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._heard)
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def stopped(self) -> bool:
         return self.signal is not None
@@ -78,7 +85,6 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
             "Or leave these columns out of the file. (If it is of the long form, --columns names its columns.)"
         )
     name = identity(sources, renamed, known)
-    wish = _Wish()
     created = admin.create(settings)
     topic = settings.prefix + READINGS
     before = {} if topic in created else held(settings, topic)
@@ -93,19 +99,20 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
     began = time.monotonic()
     total = sum(source.path.stat().st_size for source in sources)
     bar_columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[counts]}"), TimeRemainingColumn())
-    try:
-        with Progress(*bar_columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=total, counts="")
+    with _Wish() as wish, Progress(*bar_columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total, counts="")
 
-            def report() -> None:
-                pace = tally.rows / (time.monotonic() - began)
-                rejected = f", {tally.rejected.total():,} rejected" if tally.rejected else ""
-                bar.update(task, completed=tally.position, counts=f"{tally.rows:,} rows ({pace:,.0f}/s){rejected}")
+        def report() -> None:
+            pace = tally.rows / (time.monotonic() - began)
+            rejected = f", {tally.rejected.total():,} rejected" if tally.rejected else ""
+            bar.update(task, completed=tally.position, counts=f"{tally.rows:,} rows ({pace:,.0f}/s){rejected}")
 
+        try:
             run(sources, judge, messages, delivery, settings, tally=tally, report=report, stopped=wish.stopped)
-    except (Stopped, KeyboardInterrupt) as stop:
-        _say_how_to_go_on(delivery, waited=isinstance(stop, Stopped))
-        raise typer.Exit(128 + (wish.signal or signal.SIGINT)) from None
+        except (Stopped, KeyboardInterrupt) as stop:
+            bar.stop()
+            _say_how_to_go_on(delivery, waited=isinstance(stop, Stopped))
+            raise typer.Exit(128 + (wish.signal or signal.SIGINT)) from None
     _check_ends(admin.end_offsets(settings, topic), messages, topic)
     _show(tally, judge, messages, delivery, time.monotonic() - began)
     _conclude(tally, judge, into, known, settings.sensors)
