@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from producer.backfill.block import Block
 from producer.backfill.csv_file import open_csv
+from producer.backfill.lines import Truncated
 from producer.backfill.parquet_file import open_parquet
 from producer.backfill.verdicts import Judge
 from settings import ROOT
@@ -48,6 +49,17 @@ def read_csv(path: Path, data: bytes, size: int = 1 << 20, columns: Mapping[str,
     """What a CSV file of this content gives when it is read in blocks of ``size`` bytes."""
     path.write_bytes(data)
     return outcome(open_csv(path, columns or {}).blocks(size))
+
+
+def until_it_breaks(blocks: Iterable[Block]) -> tuple[Outcome, str]:
+    """What a file gives before it breaks off, and what is said of that."""
+    gathered = list[Block]()
+    try:
+        for block in blocks:
+            gathered.append(block)
+    except Truncated as error:
+        return outcome(gathered), str(error)
+    raise AssertionError("it does not break off")
 
 
 def read_gzip(path: Path, data: bytes, size: int = 1 << 20) -> Outcome:

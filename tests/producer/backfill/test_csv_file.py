@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 
 from command_line import UserError
 from producer.backfill import csv_file, lines
-from producer.backfill.block import Block
 from producer.backfill.csv_file import open_csv
-from producer.backfill.lines import Truncated
-from tests.producer.backfill.reading_files import START, Reading, outcome, read_csv, read_gzip
+from tests.producer.backfill.reading_files import START, Reading, read_csv, read_gzip, until_it_breaks
 from topics.reading import REASONS
 
 HEADER = b"site,sensor,ts,value,note"
@@ -95,7 +93,7 @@ def test_every_kind_of_row_between_good_ones(tmp_path: Path, line: bytes, become
         (b"home,Mov1,1577836800001,1,", ("home", "Mov1", START + 1, 1.0)),
     ]
     result = read_csv(tmp_path / "a.csv", b"\n".join([HEADER, *(row for row, _ in rows), b""]))
-    assert (result.readings, result.rejected) == expected(rows)  # type: ignore[arg-type]
+    assert (result.readings, result.rejected) == expected(rows)
     assert result.rows == (2 if becomes is None else 3)
     if isinstance(becomes, str):
         assert result.found == [line.decode(errors="backslashreplace")]
@@ -243,9 +241,8 @@ def test_what_a_broken_gzip_gives_before_it_breaks_off_counts(tmp_path: Path, da
         packed = packed[:-8] + bytes(4) + packed[-4:]
     path = tmp_path / "a.csv.gz"
     path.write_bytes(packed)
-    blocks, error = until_it_breaks(path)
-    assert "gzip data" in str(error)
-    result = outcome(blocks)
+    result, error = until_it_breaks(open_csv(path, {}).blocks(100_000))
+    assert "gzip data" in error
     whole = len(result.readings)
     assert [ts for _, _, ts, _ in result.readings] == list(range(whole))
     if damage == "cut":
@@ -255,21 +252,12 @@ def test_what_a_broken_gzip_gives_before_it_breaks_off_counts(tmp_path: Path, da
         assert count - 100_000 <= whole <= count
 
 
-def until_it_breaks(path: Path) -> tuple[list[Block], Truncated]:
-    blocks = list[Block]()
-    with pytest.raises(Truncated) as error:
-        for block in open_csv(path, {}).blocks(100_000):
-            blocks.append(block)  # noqa: PERF402 - it raises on the way
-    return blocks, error.value
-
-
 def test_the_line_in_which_a_packed_file_breaks_off_is_rejected_though_it_looks_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     packer = zlib.compressobj(wbits=31)
     path.write_bytes(packer.compress(b"sensor,ts,value\nTH1,1,22.5\nTH1,2,2") + packer.flush(zlib.Z_SYNC_FLUSH))
-    blocks, error = until_it_breaks(path)
-    assert "break off" in str(error)
-    result = outcome(blocks)
+    result, error = until_it_breaks(open_csv(path, {}).blocks())
+    assert "break off" in error
     assert result.readings == [("home", "TH1", 1, 22.5)]
     assert result.rejected == [(3, "cut_off")]
 

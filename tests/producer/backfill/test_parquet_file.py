@@ -17,9 +17,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from command_line import UserError
-from producer.backfill.lines import Truncated, is_parquet
+from producer.backfill.lines import is_parquet
 from producer.backfill.parquet_file import open_parquet
-from tests.producer.backfill.reading_files import START, outcome, read_parquet
+from tests.producer.backfill.reading_files import START, read_parquet, until_it_breaks
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 NOON_MS = START + 12 * 3_600_000
@@ -161,12 +161,8 @@ def test_rows_in_blocks_and_row_groups_of_any_size(
             seen.add((sensor, ts))
             readings.append(("home", sensor, ts, value))
     path = tmp_path_factory.getbasetemp() / "rows.parquet"
-    sensor, ts, value = ([row[n] for row in rows] for n in range(3))
-    columns = {
-        "sensor": pa.array(sensor, pa.string()),
-        "ts": pa.array(ts, pa.int64()),
-        "value": pa.array(value, pa.float64()),
-    }
+    schema = {"sensor": pa.string(), "ts": pa.int64(), "value": pa.float64()}
+    columns = {name: pa.array([row[n] for row in rows], schema[name]) for n, name in enumerate(schema)}
     pq.write_table(pa.table(columns), path, row_group_size=group)
     result = read_parquet(path, size)
     assert (result.readings, result.rejected, result.rows) == (readings, rejected, len(rows))
@@ -215,8 +211,6 @@ def test_what_a_damaged_file_gives_before_the_damage_counts(tmp_path: Path) -> N
     data = bytearray(path.read_bytes())
     data[start : start + 200] = b"\xff" * 200
     path.write_bytes(data)
-    blocks = []
-    with pytest.raises(Truncated, match="Parquet data cannot be read on"):
-        for block in open_parquet(path, {}).blocks(1_000):
-            blocks.append(block)  # noqa: PERF402 - it raises on the way
-    assert [ts for _, _, ts, _ in outcome(blocks).readings] == list(range(10_000))
+    result, error = until_it_breaks(open_parquet(path, {}).blocks(1_000))
+    assert "Parquet data cannot be read on" in error
+    assert [ts for _, _, ts, _ in result.readings] == list(range(10_000))

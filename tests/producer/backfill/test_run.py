@@ -59,7 +59,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_messages_are_those_of_the_contract(file: Path) -> None:
-    expected, first = [], set()
+    expected: list[tuple[int, bytes | None, dict[str, object], int, bool]] = []
+    first = set[int]()
     with file.open() as lines:
         for row in csv.DictReader(lines):
             if row["ts"] == "never":
@@ -67,12 +68,12 @@ def test_the_messages_are_those_of_the_contract(file: Path) -> None:
             key = sensor_key(row["site"], row["sensor"])
             place = partition(key, SENSORS[row["sensor"]].partition_class, SENSORS, PARTITIONS)
             ts, value = int(row["ts"]), float(row["value"])
-            fields = {"site": row["site"], "sensor": row["sensor"], "ts": ts, "value": value}
+            fields: dict[str, object] = {"site": row["site"], "sensor": row["sensor"], "ts": ts, "value": value}
             expected.append((place, key.encode(), fields, ts, place not in first))
             first.add(place)
     # 300 quarters of an hour end on the fourth day.
     close = START + 4 * DAY + 11_000
-    beat = {"site": "home", "sensor": "heartbeat", "ts": close, "value": 1}
+    beat: dict[str, object] = {"site": "home", "sensor": "heartbeat", "ts": close, "value": 1}
     expected += [(place, None, beat, close, place not in first) for place in range(PARTITIONS)]
     messages, tally, _ = sent([file])
     assert [(m.partition, m.key, json.loads(m.value), m.timestamp, m.marked) for m in messages] == expected
