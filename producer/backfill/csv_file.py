@@ -55,9 +55,7 @@ class CsvFile:
             number += data.count(b"\n")
 
     def _block(self, data: bytes, first: int, position: int, *, whole: bool) -> Block:
-        if first == 1:
-            data = data.removeprefix(_BOM)
-        data = data.replace(b"\r\n", b"\n")
+        data = data.replace(b"\r\n", b"\n")  # a carriage return alone is unusual, and such lines take longer
         lines = _Lines(data)
         begin = max(0, self.header_line + 1 - first)
         plain = lines.plain(len(self.header))

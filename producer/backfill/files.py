@@ -8,7 +8,7 @@ from pathlib import Path
 
 from command_line import UserError
 from producer.backfill.csv_file import CsvFile, open_csv
-from producer.backfill.lines import is_parquet
+from producer.backfill.lines import Truncated, is_parquet
 from producer.backfill.parquet_file import ParquetFile, open_parquet
 from producer.backfill.rejected import SUFFIX
 from producer.backfill.unknown import Unknown
@@ -42,7 +42,10 @@ def unknown_columns(files: Iterable[CsvFile | ParquetFile], catalogue: Catalogue
     unknown = Unknown()
     for file in files:
         names = {n: name for n, name in enumerate(file.layout.sensors) if name not in catalogue}
-        block = next(iter(file.blocks()), None) if names else None
+        try:
+            block = next(iter(file.blocks()), None) if names else None
+        except Truncated:
+            block = None
         for number, name in names.items():
             if block is not None:
                 own = block.sensor == number

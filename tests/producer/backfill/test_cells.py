@@ -157,7 +157,7 @@ def unique(cells: list[tuple[str, int | str]]) -> list[tuple[str, int | str]]:
     return [c for c in cells if isinstance(c[1], str) or (c[1] not in seen and not seen.add(c[1]))]  # type: ignore[func-returns-value]
 
 
-@examples(max_examples=150)
+@examples(max_examples=80)
 @given(st.lists(st.sampled_from(TIMES), min_size=1, max_size=6))
 def test_a_file_s_times_are_read_like_each_alone(tmp_path_factory: pytest.TempPathFactory, cells: list) -> None:  # type: ignore[type-arg]
     cells = unique(cells)
@@ -165,7 +165,7 @@ def test_a_file_s_times_are_read_like_each_alone(tmp_path_factory: pytest.TempPa
     assert of_times(path, [text for text, _ in cells]) == [expected for _, expected in cells]
 
 
-@examples(max_examples=150)
+@examples(max_examples=80)
 @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6))
 def test_a_file_s_values_are_read_like_each_alone(tmp_path_factory: pytest.TempPathFactory, cells: list) -> None:  # type: ignore[type-arg]
     path = tmp_path_factory.getbasetemp() / "values.csv"
@@ -175,7 +175,7 @@ def test_a_file_s_values_are_read_like_each_alone(tmp_path_factory: pytest.TempP
 LIKE_NUMBERS = st.text(alphabet="0123456789.eE+-infaNtrud x_", max_size=8).map(lambda text: text.replace(",", ""))
 
 
-@examples(max_examples=300)
+@examples(max_examples=150)
 @given(st.lists(LIKE_NUMBERS | st.floats().map(repr), min_size=1, max_size=3))
 def test_pandas_takes_no_value_that_the_rule_does_not(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str]
@@ -184,7 +184,7 @@ def test_pandas_takes_no_value_that_the_rule_does_not(
     assert of_values(path, cells) == [said(number(cell)) for cell in cells]
 
 
-@examples(max_examples=300)
+@examples(max_examples=150)
 @given(LIKE_NUMBERS | st.integers(-(2**70), 2**70).map(str))
 def test_pandas_takes_no_time_that_the_rule_does_not(tmp_path_factory: pytest.TempPathFactory, cell: str) -> None:
     path = tmp_path_factory.getbasetemp() / "like.csv"

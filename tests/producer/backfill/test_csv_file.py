@@ -114,6 +114,7 @@ def test_any_rows_in_blocks_of_any_size(
     for read in (read_csv, read_gzip):
         result = read(tmp_path_factory.getbasetemp() / "any.csv", data, size)
         assert (result.readings, result.rejected) == expected(rows)
+        assert result.found == [rows[line - 2][0].decode(errors="backslashreplace") for line, _ in result.rejected]
         assert result.rows == sum(becomes is not None for _, becomes in rows)
         assert result.rows == len(result.readings) + len(result.rejected)
 
