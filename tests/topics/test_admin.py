@@ -37,6 +37,7 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
         assert found["retention.ms"] == "-1"
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
         assert (found.get("cleanup.policy") == "compact") == compacted
+        assert (found.get("segment.ms") == str(2**63 - 1)) == (topic == READINGS)
 
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
