@@ -1,1 +1,1 @@
-"""Simulated sensors, and the producer that publishes their readings."""
+"""Simulated sensors, readings from files, and the producer that publishes them."""

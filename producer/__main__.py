@@ -1,4 +1,4 @@
-"""python -m producer: simulated sensors that publish to dailyAggr."""
+"""python -m producer: simulated sensors that publish to dailyAggr; and readings from files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import command_line
 import settings as settings_module
 from command_line import UserError
 from producer import run
+from producer.backfill.command import backfill
 from producer.delivery import Delivery
 from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
@@ -29,8 +30,9 @@ app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(stderr=True)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def main(
+    context: typer.Context,
     days: Annotated[
         int | None,
         typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
@@ -48,8 +50,17 @@ def main(
     """Simulate houses and publish their readings to dailyAggr.
 
     Stopped (Ctrl-C, SIGTERM) and started again it goes on where the topic ends: no gap, no double. Exits with 1 when
-    a reading was not acknowledged.
+    a reading was not acknowledged. With the command backfill it sends readings from files instead.
     """
+    if context.invoked_subcommand is not None:
+        if given := [n for n in context.params if getattr(context.get_parameter_source(n), "name", "") != "DEFAULT"]:
+            raise UserError(f"--{given[0]} is for the simulation; options of a command stand behind it")
+        return
+    simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
+
+
+def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
+    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command."""
     settings = settings_module.load(sensors=sensors)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
     topic = settings.prefix + READINGS
@@ -75,6 +86,9 @@ def main(
     seconds = time.monotonic() - began
     done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
+
+
+app.command()(backfill)
 
 
 def described(progress: run.Progress) -> str:

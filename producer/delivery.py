@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -22,6 +23,8 @@ On every reading it would take a third of the producer's speed.
 POLL_EVERY = 2_000
 """Readings sent between two looks for acknowledgements."""
 
+PATIENCE = timedelta(minutes=5)
+
 
 class DeliveryError(UserError):
     """At least one reading was not acknowledged."""
@@ -32,8 +35,11 @@ class Delivery:
 
     _stopping = False
 
-    def __init__(self, settings: Settings, topic: str, identity: str) -> None:
-        """Raises ``DeliveryError`` when the topic is not there or Kafka does not answer."""
+    def __init__(self, settings: Settings, topic: str, identity: str, *, patience: timedelta | None = PATIENCE) -> None:
+        """``patience`` is how long a message waits for Kafka until it is given up; None is for ever.
+
+        Raises ``DeliveryError`` when the topic is not there or Kafka does not answer.
+        """
         self.sent = 0
         self.heartbeats = 0
         self.acknowledged = 0
@@ -41,6 +47,9 @@ class Delivery:
         self._failure = ""
         self._topic = topic
         self._headers = [(HEADER, identity.encode())]
+        self._patience = (
+            f"{patience // timedelta(minutes=1)} minutes at most" if patience else "for as long as it takes"
+        )
         self._producer = Producer(
             {
                 "bootstrap.servers": settings.kafka,
@@ -51,6 +60,7 @@ class Delivery:
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 500_000,
                 "error_cb": self._error,
+                "message.timeout.ms": patience // timedelta(milliseconds=1) if patience else 0,
                 "log_level": 0,
             }
         )
@@ -132,4 +142,4 @@ class Delivery:
             self._failure = error.str()
 
     def _error(self, error: KafkaError) -> None:
-        log.warning("Kafka: %s. Readings wait here until it is back (5 minutes at most).", error.str())
+        log.warning("Kafka: %s. Readings wait here until it is back (%s).", error.str(), self._patience)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from command_line import UserError
 from producer.delivery import HEADER
 from settings import Settings
 from topics import log
+from topics.admin import end_offsets
+
+FILES = "files:"
+"""What the identity of readings from files begins with."""
 
 
 class ResumeError(UserError):
-    """The topic holds the readings of another simulation."""
+    """The topic holds the readings of somebody else."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             if (other := _identity(tick[0])) != identity:
                 seed, _, rest = (other or "").partition("@")
                 start, _, sites = rest.partition("*")
+                if (other or "").startswith(FILES):
+                    raise ResumeError(
+                        f"{topic} holds readings from files (`python -m producer backfill`), which no simulation goes "
+                        "on with. Set IOT_PREFIX for topics apart."
+                    )
                 raise ResumeError(
                     f"{topic} holds the readings of another simulation (seed {seed}, start {start} ms, {sites} sites). "
                     "Go on with that one, or empty the system with `make reset`, or set IOT_PREFIX for topics apart."
@@ -51,6 +60,40 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             sent = tick[0].timestamp()[1]
             seen = frozenset((m.key(), m.value()) for m in tick if m.timestamp()[1] == sent)
             found[partition] = Mark(sent, seen)
+        return found
+    finally:
+        consumer.close()
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one partition of a backfill holds: how many messages, whose they are, and the last one's key and value.
+
+    ``identity`` is that of its first message, None where that has none.
+    """
+
+    count: int
+    identity: str | None
+    last: tuple[bytes | None, bytes | None]
+
+
+def held(settings: Settings, topic: str) -> dict[int, Held]:
+    """What is in each partition that is not empty. Raises ``ResumeError`` when one has lost its first messages."""
+    consumer = log.consumer(settings)
+    try:
+        found = {}
+        for partition, end in end_offsets(settings, topic).items():
+            if not end:
+                continue
+            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=log.TIMEOUT)
+            if low:
+                raise ResumeError(
+                    f"{topic} has lost its first {low:,} messages in partition {partition}, to its retention or by "
+                    "hand, so how far an earlier run came is not known. Give another --into."
+                )
+            first = log.between(consumer, TopicPartition(topic, partition, 0), 1)[0]
+            last = log.between(consumer, TopicPartition(topic, partition, end - 1), end)[0]
+            found[partition] = Held(end, _identity(first), (last.key(), last.value()))
         return found
     finally:
         consumer.close()

@@ -9,8 +9,7 @@ from rich.console import Console
 
 import command_line
 import settings as settings_module
-from producer.__main__ import START
-from producer.__main__ import main as simulate
+from producer.__main__ import START, simulate
 from scripts.stack.system import start
 
 app = typer.Typer(pretty_exceptions_enable=False)

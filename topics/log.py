@@ -83,11 +83,12 @@ def backwards(client: Consumer, topic: str, partition: int, end: int | None = No
     span = FIRST_STRETCH
     while end > low:
         begin = max(low, end - span)
-        yield _between(client, TopicPartition(topic, partition, begin), end)
+        yield between(client, TopicPartition(topic, partition, begin), end)
         end, span = begin, span * 4
 
 
-def _between(client: Consumer, begin: TopicPartition, end: int) -> list[Message]:
+def between(client: Consumer, begin: TopicPartition, end: int) -> list[Message]:
+    """The records of a partition from ``begin`` up to ``end``. Raises ``LogError`` when Kafka does not answer."""
     client.assign([begin])
     messages = list[Message]()
     while True:

@@ -13,7 +13,7 @@ from scripts.stack.supervision import Stack
 from settings import ROOT, Settings
 from tests.running import wait_for
 from topics import admin
-from topics.names import AGGREGATES, READINGS, REJECTED, TOPICS
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
 
 
 def test_create_and_delete_are_idempotent(stack: Stack) -> None:
@@ -38,6 +38,7 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
         assert found["retention.ms"] == "-1"
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
         assert (found.get("cleanup.policy") == "compact") == (topic in (AGGREGATES, REJECTED))
+        assert (found.get("segment.ms") == str(2**63 - 1)) == (topic in (READINGS, HISTORY))
 
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:

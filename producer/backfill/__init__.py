@@ -1,0 +1,1 @@
+"""Readings from files, into topics of their own."""
