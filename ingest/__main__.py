@@ -15,6 +15,7 @@ from rich.table import Table
 
 import command_line
 import settings as settings_module
+from command_line import UserError
 from ingest.bridge import Bridge
 from ingest.rebuild import Counts, Rebuild
 from topics import catalogue
@@ -41,7 +42,11 @@ def main(context: typer.Context) -> None:
 
 
 @app.command()
-def rebuild() -> None:
+def rebuild(
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete the series of IOT_PREFIX first; not the live ones.")
+    ] = False,
+) -> None:
     """Write everything that Kafka holds into Redis again.
 
     The live bridge may go on meanwhile, or stand still. Its offsets and the dead letters are not touched. Redis need
@@ -49,6 +54,8 @@ def rebuild() -> None:
     done no harm: run it again.
     """
     settings = settings_module.load()
+    if replace and not settings.prefix:
+        raise UserError("--replace is for series with a prefix (IOT_PREFIX): readers would miss the live ones")
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeRemainingColumn())
@@ -60,7 +67,7 @@ def rebuild() -> None:
             done = f"{counts.records:,} of {counts.records + left:,} records  {speed:,.0f} points/s"
             bar.update(task, completed=counts.records, total=counts.records + left, done=done)
 
-        counts = Rebuild(settings, catalogue.read(settings.sensors), report).run()
+        counts = Rebuild(settings, catalogue.read(settings.sensors), report).run(replace=replace)
     seconds = time.monotonic() - began
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(justify="right")

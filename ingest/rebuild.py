@@ -44,6 +44,7 @@ from ingest.settle import Place
 from ingest.store import Store, StoreError
 from ingest.topic_reader import TopicReader
 from settings import Settings
+from topics import admin
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
 from topics.reading import Invalid
@@ -88,19 +89,24 @@ class Rebuild:
         self._left = 0
         self._first = FirstReadings()
 
-    def run(self) -> Counts:
+    def run(self, *, replace: bool = False) -> Counts:
         """Write everything; it is on Redis' disk when this returns. Idempotent.
 
+        ``replace``: delete every series of the prefix first.
         Raises ``UserError`` when Kafka or Redis is away, or refuses.
         """
         readers: dict[str, TopicReader] = {}
         with _told(self._settings):
             try:
                 self._store.ping()
+                there = admin.existing(self._settings)
                 for topic in (READINGS, HISTORY, AGGREGATES, REJECTED):
-                    readers[topic] = TopicReader(self._settings, topic)
+                    if topic in (AGGREGATES, REJECTED) or self._settings.prefix + topic in there:
+                        readers[topic] = TopicReader(self._settings, topic)  # a replay has results alone
                 self._left = sum(reader.waiting() for reader in readers.values())
-                self._raw([readers[READINGS], readers[HISTORY]])
+                if replace:
+                    self._store.clear()
+                self._raw([readers[topic] for topic in (READINGS, HISTORY) if topic in readers])
                 self._derived(readers[AGGREGATES], readers[REJECTED])
                 self._store.wait_durable()
             finally:

@@ -80,6 +80,12 @@ class Store:
             if isinstance(outcome, Exception) and "does not exist" not in str(outcome):
                 raise outcome
 
+    def clear(self) -> None:
+        """Delete every series of the prefix."""
+        if keys := self._redis.execute_command("TS.QUERYINDEX", "site!=", f"prefix={self._prefix}"):
+            self._redis.unlink(*keys)
+        self._made.clear()
+
     def wait_durable(self) -> None:
         """Return when everything written so far is in the append-only file on disk.
 

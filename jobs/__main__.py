@@ -249,10 +249,12 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _store(settings: Settings) -> None:
     """Write the series of a prefix by a command: jobs and ingest know each other through Kafka alone."""
-    command = [sys.executable, "-m", "ingest", "rebuild"]
+    command = [sys.executable, "-m", "ingest", "rebuild", "--replace"]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings.environment()})
     if done.returncode:
-        raise UserError(f"the series were not written: IOT_PREFIX={settings.prefix} python -m ingest rebuild does it")
+        raise UserError(
+            f"the series were not written: IOT_PREFIX={settings.prefix} python -m ingest rebuild --replace does it"
+        )
 
 
 if __name__ == "__main__":

@@ -91,8 +91,9 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
         settled, unsettled = newest_settled(settings, sensors)
         if settled < newest:
             newest, why = settled, unsettled
-    if last is None or last > newest:
-        left_out += [LeftOut(max(first or 0, newest + window), last, why)]
+    beyond = LeftOut(max(first or 0, newest + window), last, why)
+    if correcting if last is None else last > newest:
+        left_out.append(beyond)
     oldest = _oldest_day(settings, begin, newest)
     if oldest and (first is None or first < oldest):
         left_out += [LeftOut(first, oldest - window, "dailyAggr holds their readings no more, or not all of them")]
@@ -104,7 +105,7 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
         last_day=newest if last is None else min(last, newest),
     )
     if bounds.last_day < bounds.first_day:
-        raise UserError("no day can be replayed:\n" + "\n".join(described(left_out)))
+        raise UserError("no day can be replayed:\n" + "\n".join(described(left_out or [beyond])))
     if first is not None:
         before = (settings.sliding_window - settings.window + settings.future_tolerance) // MS
         found = admin.offsets_at(settings, topic, max(0, bounds.first_day - before))
@@ -180,23 +181,26 @@ def _refuse_to_disturb(settings: Settings, source: str) -> None:
 
 
 def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> tuple[int, str]:
-    """The last day that is closed by what dailyAggr holds; -1 when none is."""
+    """The last day that is closed by what dailyAggr holds, and why no later one."""
     window = settings.window // MS
     reached = watermark(settings, sensors, end)
     if reached is None:
-        return -1, "dailyAggr holds no readings"
+        return -window, "dailyAggr holds no readings"
     return (reached + 1) // window * window - window, f"not closed yet, the stream is at {_instant(reached)}"
 
 
 def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
-    """The last day whose windows the live job has given up, and so corrects no more; -1 when none is."""
+    """The last day whose windows the live job has given up, and so corrects no more."""
     window = settings.window // MS
     group = settings.prefix + settings.job_group
     topic = settings.prefix + READINGS
     upto = {p: offset for (name, p), offset in admin.committed_offsets(settings, group).items() if name == topic}
     reached = watermark(settings, sensors, upto)
     if reached is None:
-        return -1, f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere"
+        return (
+            -window,
+            f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere",
+        )
     open_for = (settings.allowed_lateness + settings.catch_up) // MS
     settled = (reached + 1 - open_for) // window * window - window
     return settled, (

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from jobs.results import Change, Result, Results
-from topics.names import DERIVED, LATE_REJECTED
+from jobs.results import Change, Results
+from topics.names import DERIVED, LATE_REJECTED, Series
 
 SHOWN = 20
 
@@ -24,7 +24,7 @@ def summary(console: Console, days: Sequence[int], rows: Iterable[tuple[int, str
 
 
 def compared(console: Console, old: Results, new: Results, changes: Sequence[Change], names: tuple[str, str]) -> None:
-    """How two sets of results compare, by kind of series, and the first changes point by point.
+    """How two sets of results compare, by kind of series, and the first changes point by point, unless all is new.
 
     ``names`` are those of old and new, for the columns' heads.
     """
@@ -40,7 +40,7 @@ def compared(console: Console, old: Results, new: Results, changes: Sequence[Cha
             numbers = [seen[kind, what] for what in ("changed", "new", "gone")]
             table.add_row(kind, *(f"{n:,}" for n in (total[kind] - sum(numbers), *numbers)))
     console.print(table)
-    if changes:
+    if any(change.old is not None for change in changes):
         _points(console, changes, names)
 
 
@@ -48,15 +48,16 @@ def _points(console: Console, changes: Sequence[Change], names: tuple[str, str])
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("series", "time (UTC)"):
         table.add_column(head, no_wrap=True)
-    for head in (f"value {names[0]}", f"value {names[1]}", f"readings {names[0]}", f"readings {names[1]}"):
+    for head in (*names, "readings"):
         table.add_column(head, justify="right", no_wrap=True)
     for change in changes[:SHOWN]:
-        series, site, sensor, _, ts = change.place
+        series, site, sensor, day, ts = change.place
+        time = f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M}"
         table.add_row(
-            f"{site} {series}{sensor}",
-            f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M}",
-            *(_value(result) for result in (change.old, change.new)),
-            *(_readings(result) for result in (change.old, change.new)),
+            Series(series, site, sensor).key(),
+            time if ts > day else day_text(day),
+            *("–" if result is None else f"{result.value:.10g}" for result in (change.old, change.new)),
+            _readings(change),
         )
     console.print()
     console.print(table)
@@ -64,18 +65,16 @@ def _points(console: Console, changes: Sequence[Change], names: tuple[str, str])
         console.print(f"… and {len(changes) - SHOWN:,} more")
 
 
+def _readings(change: Change) -> str:
+    if change.place.series == LATE_REJECTED:
+        return ""
+    return " → ".join("–" if result is None else f"{result.readings:,}" for result in (change.old, change.new))
+
+
 def _kind(change: Change) -> str:
     if change.old is None:
         return "new"
     return "gone" if change.new is None else "changed"
-
-
-def _value(result: Result | None) -> str:
-    return "–" if result is None else f"{result.value:.10g}"
-
-
-def _readings(result: Result | None) -> str:
-    return "–" if result is None else f"{result.readings:,}"
 
 
 def day_text(ms: int | None) -> str:
