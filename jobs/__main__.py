@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import command_line
 import settings as settings_module
@@ -21,7 +18,7 @@ from command_line import UserError
 from jobs import cluster, results
 from jobs import merge as merging
 from jobs import replay as replaying
-from jobs.report import SHOWN, compared, day_text, summary
+from jobs.report import SHOWN, compared, day_text, progress, summary
 from jobs.tools import local_tools
 from settings import ROOT, Settings
 
@@ -123,6 +120,8 @@ def replay(
     Without --into the live results are corrected, for those days that the live job can no more correct itself.
     """
     settings = settings_module.load(parallelism=parallelism)
+    for prefix in (into, source):
+        settings_module.load(prefix=prefix)  # is it one?
     if source is not None:
         into, late = into or source, late or Late.ACCEPT
     if into == settings.prefix:
@@ -134,7 +133,7 @@ def replay(
     for line in replaying.described(plan.left_out):
         console.print(line)
     target = settings.prefix + replaying.ASIDE if into is None else into
-    with _progress("readings") as report:
+    with progress("readings") as report:
         own = replaying.run(
             read_from,
             local_tools(settings),
@@ -151,6 +150,7 @@ def replay(
     changes = results.differences(live, new)
     summary(
         console,
+        "days computed",
         new.days(),
         (
             (plan.records, "records of dailyAggr read"),
@@ -161,13 +161,16 @@ def replay(
     if backfilled and into is None:
         console.print(f"{len(backfilled):>14,}  results of a backfill left as they are")
     console.print()
-    compared(console, live, new, changes, ("live", "replay"))
+    compared(console, live, new, changes, ("live", "replay"), shown=None if late == Late.ACCEPT else SHOWN)
     console.print()
     if into is None:
         results.write(settings, changes)
         replaying.clear(own)
+        days = len({change.place.day for change in changes})
         console.print(
-            f"{len(changes):,} results corrected: the bridge stores them" if changes else "the live results are right"
+            f"{len(changes):,} results of {days:,} days corrected: the bridge stores them"
+            if changes
+            else "the live results are right"
         )
         return
     _store(own)
@@ -188,11 +191,12 @@ def merge(
     settings = settings_module.load()
     with console.status("comparing"):
         choice = merging.choose(settings, prefix, overwrite=overwrite)
-    with _progress("readings") as report:
+    with progress("readings") as report:
         copied = merging.take_over(settings, prefix, choice, report)
     days = sorted({day for _, day in choice.taken})
     summary(
         console,
+        "days written",
         days,
         (
             (len(choice.taken), "days of a site taken over"),
@@ -220,31 +224,6 @@ def _day(text: str | None, option: str) -> int | None:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1000
     except ValueError:
         raise UserError(f"{option} {text}: give a day as YYYY-MM-DD") from None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; the function takes how much is done, and of how much."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TextColumn("{task.fields[pace]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    bar_console = Console(stderr=True)
-    with Progress(*columns, console=bar_console, disable=not bar_console.is_terminal) as bar:
-        task = bar.add_task(what, total=0, pace="")
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-            speed = bar.tasks[task].speed
-            bar.update(task, pace=f"{speed:,.0f}/s" if speed else "")
-
-        yield report
 
 
 def _store(settings: Settings) -> None:

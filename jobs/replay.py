@@ -238,6 +238,7 @@ def _cancelled_on_error(settings: Settings) -> Iterator[None]:
     except BaseException:
         with suppress(cluster.ClusterError):
             cluster.cancel(settings, cluster.find(settings).id)
+        clear(settings)
         raise
 
 

@@ -60,6 +60,19 @@ def expected(frame: pd.DataFrame) -> dict[str, oracle.Points]:
     return points
 
 
+def process(settings: Settings, *words: str) -> str:
+    """A command as users run it; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env={**os.environ, **settings.environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def stored(settings: Settings) -> dict[str, oracle.Points]:
     return {key.removeprefix(settings.prefix): points for key, points in oracle.stored(settings).items()}
 
@@ -73,16 +86,9 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
     source = f"old-{settings.prefix}"
     old = settings.model_copy(update={"prefix": source})
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "producer", "backfill", str(path), "--into", source],
-            cwd=ROOT,
-            env={**os.environ, **settings.environment()},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        said = command(settings, monkeypatch, "replay", "--source", source)
-        assert "12  days written: 2019-01-01 to 2019-01-12" in said
+        process(settings, "producer", "backfill", str(path), "--into", source)
+        said = process(settings, "jobs", "replay", "--source", source)
+        assert "12  days computed: 2019-01-01 to 2019-01-12" in said
         assert same(stored(old), wanted), "the series of the prefix"
 
         # The live results have another value for one day: that site's day is refused, all others are taken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,13 @@ def replayed(settings: Settings, plan: replay.Plan, into: str, *, accept_late: b
 
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
     """A command of `python -m jobs`, in this process, whose JVM is warm; returns what it printed."""
-    monkeypatch.setattr(settings_module, "load", lambda **_: settings)
+    load = settings_module.load
+
+    def given(**options: object) -> Settings:
+        load(**options)
+        return settings
+
+    monkeypatch.setattr(settings_module, "load", given)
     monkeypatch.setattr(cluster, "submit", warm.submit)
     monkeypatch.setattr(replay.run, "__kwdefaults__", {**(replay.run.__kwdefaults__ or {}), "submit": warm.submit})
     monkeypatch.setattr(commands, "console", Console(highlight=False, soft_wrap=True, width=200))
@@ -135,7 +142,7 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
     assert len(oracle.compare(standing(settings), derived(wanted, settings, 0, 1 << 60)).differences) == 4
     said = command(settings, monkeypatch, "replay", "--from", "2020-01-03")
     assert f"left out: from {time.strftime('%Y-%m-%d', time.gmtime((last + DAY) / 1000))} on" in said
-    assert "4 results corrected" in said
+    assert re.search(r"^4 results of \d days corrected", said, re.MULTILINE)
     assert same(standing(settings), derived(wanted, settings, 0, 1 << 60))
     wait_for(lambda: same(oracle.stored(settings), wanted), "the bridge to store it")
     assert not {name for name in admin.partitions(settings) if name.startswith(settings.prefix + replay.ASIDE)}
@@ -179,7 +186,8 @@ def test_a_replay_admits_what_the_live_job_had_forgotten(
     ends = admin.end_offsets(settings, settings.prefix + READINGS)
     wait_for(lambda: {p: o for (_, p), o in committed(settings).items()} == ends, "the live job to commit")
 
-    assert "26 results corrected" in command(settings, monkeypatch, "replay")  # mean, count, 24 withdrawn rejections
+    said = command(settings, monkeypatch, "replay")
+    assert "26 results of 1 days corrected" in said, "mean, count, 24 rejections that are taken back"
     now = standing(settings)
     assert now["AggDayTH2"] == {START: 1.0, START + DAY: 3.0}
     assert now["AggDayCountTH2"] == {START: 24.0, START + DAY: 24.0}
@@ -243,6 +251,7 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
         (["--late", "accept"], "--late accept needs --into"),
         (["--from", "1.1.2020"], "give a day as YYYY-MM-DD"),
         (["--into", "{prefix}"], "corrected without it"),
+        (["--into", "no such/prefix"], "IOT_PREFIX"),
     ],
 )
 def test_wrong_arguments_are_told(
