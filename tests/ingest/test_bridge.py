@@ -495,7 +495,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     records, wrong, wanted = flood(sites=20, each=1000, wrong=20, seed=4)
     offsets = send(settings, *records)
     rng = random.Random(5)
-    for _ in range(3):
+    for _ in range(2):
         with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
             wait_for_writes(store, rng.randrange(1, 30))
             process.send_signal(signal.SIGKILL)

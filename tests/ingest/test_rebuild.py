@@ -40,7 +40,7 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from topics import admin
-from topics.names import AGGREGATES, HISTORY, RAW, READINGS, Series
+from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
 from topics.reading import heartbeat
 
 SECOND = "2020-01-02 00:00:00Z"
@@ -414,6 +414,28 @@ def test_series_that_are_gone_are_made_again_by_overwriting(settings: Settings, 
     assert described(store, settings, "TH1")[0]["series"] == "raw"
 
 
+def test_results_alone_in_place_of_what_was_there(settings: Settings, store: redis.Redis) -> None:
+    """As a replay leaves them: topics without readings, and series of an earlier one that must go."""
+    own = settings.model_copy(update={"prefix": "alone."})
+    admin.create(own, (AGGREGATES, REJECTED))
+    try:
+        Store(own, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
+        Store(settings, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
+        send(own, aggregate("AggDay", "TH1", 2.0))
+        Rebuild(own, SENSORS).run(replace=True)
+        assert stored(store, own) == {"AggDayTH1": [(START, 2.0)]}
+        assert stored(store, settings) == {"AggDayTH2": [(START, 1.0)]}, "the series of another prefix"
+    finally:
+        admin.delete(own)
+
+
+def test_live_series_are_not_replaced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOT_PREFIX", "")
+    outcome = CliRunner().invoke(app, ["rebuild", "--replace"])
+    assert isinstance(outcome.exception, UserError)
+    assert "readers would miss the live ones" in str(outcome.exception)
+
+
 # When something is away
 
 
@@ -430,5 +452,5 @@ def test_without_kafka_it_says_so(settings: Settings, monkeypatch: pytest.Monkey
 
 
 def test_without_topics_it_says_so(settings: Settings) -> None:
-    with pytest.raises(UserError, match=r"there is no topic none\.dailyAggr: `python -m topics create`"):
+    with pytest.raises(UserError, match=r"there is no topic none\.flinkAggr: `python -m topics create`"):
         rebuild(settings.model_copy(update={"prefix": "none."}))

@@ -17,7 +17,7 @@ from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.stack.supervision import Stack
 from settings import Settings
-from tests.running import Bridging, submit, wait_for
+from tests.running import Bridging, submit, submit_quickly, wait_for
 from topics import catalogue
 from topics.names import READINGS
 
@@ -47,7 +47,7 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     """Were state lost, too-late readings would be accepted and open days would lose their beginning."""
     simulation = Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1))
     settings = settings.model_copy(update={"parallelism": 1, "checkpoint_interval": timedelta(seconds=1)})
-    job = submit(settings)
+    job = submit_quickly(settings)
     with pytest.raises(UserError, match="runs already"):
         submit(settings)
     simulate(settings, simulation, 11)
