@@ -79,12 +79,12 @@ def audit(prefix: Prefix = None) -> None:
         (account.heartbeats, "heartbeats"),
         (account.invalid, "invalid"),
         (account.repeated, "readings that were there already"),
-        (account.readings, "readings, each once, of which"),
+        (account.readings + account.history, "readings, each once, of which"),
+        (account.history, "  came from backfills"),
         (account.counted, "  are counted in their day"),
         (account.rejected, "  are in lateRej: too late, or their day's state was gone"),
         (account.open, "  belong to a day that is still open"),
-        (account.history, "readings of history, from backfills"),
-        (account.replaced, "readings of days that a backfill has replaced"),
+        (account.replaced, "  belong to a day that a backfill has replaced"),
         (account.dead_letters, "dead letters"),
     ):
         console.print(f"{number:>14,}  {what}", highlight=False)
