@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -31,18 +32,22 @@ def missing() -> list[str]:
 def install() -> Iterator[str]:
     """Install what is missing; yields the name of each part before it is fetched.
 
-    Raises ``InstallError`` when a download fails or a jar differs from the lock file.
+    Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails or a jar
+    differs from the lock file.
     """
-    for part in missing():
-        yield part
-        target = INSTALLED / part
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        if part == "openssl":
-            _openssl(target)
-        else:
-            _jars(part, target)
-        (target / "complete").touch()
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    with (INSTALLED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for part in missing():
+            yield part
+            target = INSTALLED / part
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir(parents=True)
+            if part == "openssl":
+                _openssl(target)
+            else:
+                _jars(part, target)
+            (target / "complete").touch()
 
 
 def _run(part: str, command: list[str], cwd: Path, **env: str) -> None:
