@@ -20,6 +20,11 @@ from command_line import UserError
 ROOT = Path(__file__).resolve().parent
 
 
+def milliseconds(duration: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return duration // timedelta(milliseconds=1)
+
+
 def _seconds(value: Any) -> Any:
     """An environment variable is text, of which only ISO 8601 would pass."""
     return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdecimal() else value

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from math import isfinite
 from typing import NamedTuple, Self
 
 import msgspec
 
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
@@ -21,9 +20,6 @@ class Point(NamedTuple):
     series: Series
     ts: int
     value: float | None
-
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Records:
@@ -39,9 +35,9 @@ class Records:
         """As these settings want them decoded."""
         return cls(
             catalogue,
-            future_tolerance_ms=settings.future_tolerance // _MILLISECOND,
-            window_ms=settings.window // _MILLISECOND,
-            sliding_window_ms=settings.sliding_window // _MILLISECOND,
+            future_tolerance_ms=milliseconds(settings.future_tolerance),
+            window_ms=milliseconds(settings.window),
+            sliding_window_ms=milliseconds(settings.sliding_window),
         )
 
     def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from confluent_kafka import Consumer
 
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import log
 from topics.admin import end_offsets
 from topics.catalogue import Catalogue
 from topics.names import READINGS
 from topics.reading import Rules, event_time
-
-MS = timedelta(milliseconds=1)
 
 
 def watermark(settings: Settings, catalogue: Catalogue, upto: Mapping[int, int]) -> int | None:
@@ -24,7 +21,7 @@ def watermark(settings: Settings, catalogue: Catalogue, upto: Mapping[int, int])
     is read to its end and whose newest record was sent a day before the others' is silent and holds nobody.
     Raises ``LogError``.
     """
-    rules = Rules(catalogue, settings.future_tolerance // MS)
+    rules = Rules(catalogue, milliseconds(settings.future_tolerance))
     ends = end_offsets(settings, settings.prefix + READINGS)
     found: dict[int, tuple[int, int]] = {}
     client = log.consumer(settings)
@@ -39,9 +36,9 @@ def watermark(settings: Settings, catalogue: Catalogue, upto: Mapping[int, int])
     finally:
         client.close()
     now = max((sent for _, sent in found.values()), default=0)
-    silent = {p for p, (_, sent) in found.items() if sent < now - settings.window // MS and upto[p] >= ends[p]}
+    silent = {p for p, (_, sent) in found.items() if sent < now - milliseconds(settings.window) and upto[p] >= ends[p]}
     times = [time for p, (time, _) in found.items() if p not in silent]
-    return min(times) - settings.watermark_delay // MS if times else None
+    return min(times) - milliseconds(settings.watermark_delay) if times else None
 
 
 def _newest(client: Consumer, topic: str, partition: int, end: int, rules: Rules) -> tuple[int, int] | None:

@@ -19,8 +19,8 @@ import typer
 import command_line
 import settings as settings_module
 from jobs.bounds import Bounds
-from jobs.statements import DEFINITIONS, RESULTS, milliseconds, parameters, statements
-from settings import Settings
+from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
+from settings import Settings, milliseconds
 from topics import catalogue
 
 if TYPE_CHECKING:

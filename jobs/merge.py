@@ -9,9 +9,8 @@ from confluent_kafka import Message, Producer
 
 from command_line import UserError
 from jobs import replay, results
-from jobs.clock import MS
 from jobs.results import Change, Results
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import admin, catalogue, log
 from topics.names import HISTORY, READINGS, partition, sensor_key
 from topics.reading import Reading, Rules, decode
@@ -88,8 +87,8 @@ def _newest_free(settings: Settings) -> tuple[int | None, str]:
 
 def _copy_readings(settings: Settings, source: str, units: set[Unit], report: Callable[[int, int], None]) -> int:
     sensors = catalogue.read(settings.sensors)
-    rules = Rules(sensors, settings.future_tolerance // MS)
-    window = settings.window // MS
+    rules = Rules(sensors, milliseconds(settings.future_tolerance))
+    window = milliseconds(settings.window)
     admin.create(settings, (HISTORY,))  # a system from before there was one
     target = settings.prefix + HISTORY
     partitions = admin.partitions(settings)[target]

@@ -19,11 +19,11 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from command_line import UserError
 from jobs import cluster
 from jobs.bounds import Bounds
-from jobs.clock import MS, watermark
+from jobs.clock import watermark
 from jobs.daily_aggregates import NAME
 from jobs.report import day_text
 from jobs.tools import Tools
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import admin, catalogue, log
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
@@ -84,7 +84,7 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
         raise log.LogError(f"there is no topic {topic}: `python -m topics create` makes it")
     begin, end = admin.first_offsets(settings, topic), admin.end_offsets(settings, topic)
     left_out = []
-    window = settings.window // MS
+    window = milliseconds(settings.window)
 
     newest, why = _newest_day(settings, sensors, end)
     if correcting:
@@ -107,7 +107,7 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     if bounds.last_day < bounds.first_day:
         raise UserError("no day can be replayed:\n" + "\n".join(described(left_out or [beyond])))
     if first is not None:
-        before = (settings.sliding_window - settings.window + settings.future_tolerance) // MS
+        before = milliseconds(settings.sliding_window - settings.window + settings.future_tolerance)
         found = admin.offsets_at(settings, topic, max(0, bounds.first_day - before))
         bounds = msgspec.structs.replace(bounds, start={p: max(begin[p], found[p]) for p in begin})
     return Plan(bounds, left_out)
@@ -182,7 +182,7 @@ def _refuse_to_disturb(settings: Settings, source: str) -> None:
 
 def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> tuple[int, str]:
     """The last day that is closed by what dailyAggr holds, and why no later one."""
-    window = settings.window // MS
+    window = milliseconds(settings.window)
     reached = watermark(settings, sensors, end)
     if reached is None:
         return -window, "dailyAggr holds no readings"
@@ -191,7 +191,7 @@ def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> 
 
 def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
     """The last day whose windows the live job has given up, and so corrects no more."""
-    window = settings.window // MS
+    window = milliseconds(settings.window)
     group = settings.prefix + settings.job_group
     topic = settings.prefix + READINGS
     upto = {p: offset for (name, p), offset in admin.committed_offsets(settings, group).items() if name == topic}
@@ -201,7 +201,7 @@ def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
             -window,
             f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere",
         )
-    open_for = (settings.allowed_lateness + settings.catch_up) // MS
+    open_for = milliseconds(settings.allowed_lateness + settings.catch_up)
     settled = (reached + 1 - open_for) // window * window - window
     return settled, (
         f"the live job may still correct them: it is at {_instant(reached)}, and corrects a day until "
@@ -218,7 +218,7 @@ def _oldest_day(settings: Settings, begin: dict[int, int], newest: int) -> int:
     trimmed = [p for p, offset in begin.items() if offset]
     if not trimmed:
         return 0
-    window = settings.window // MS
+    window = milliseconds(settings.window)
     oldest = [
         state.first_timestamp
         for state in admin.describe(settings)
@@ -226,8 +226,8 @@ def _oldest_day(settings: Settings, begin: dict[int, int], newest: int) -> int:
     ]
     if len(oldest) < len(trimmed):  # a partition has lost everything
         return newest + window
-    complete = max(oldest) + settings.future_tolerance // MS
-    before = (settings.sliding_window - settings.window) // MS
+    complete = max(oldest) + milliseconds(settings.future_tolerance)
+    before = milliseconds(settings.sliding_window - settings.window)
     return -(-complete // window) * window + before
 
 

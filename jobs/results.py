@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import NamedTuple
 
 from confluent_kafka import Message, Producer
 
 from command_line import UserError
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import log, results
 from topics.names import AGG_DAY_COUNT, AGGREGATES, LATE_REJECTED, REJECTED
-
-MS = timedelta(milliseconds=1)
 
 
 class Place(NamedTuple):
@@ -82,8 +79,8 @@ class Change(NamedTuple):
 
 def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> Results:
     """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``LogError``."""
-    window = settings.window // MS
-    days = results.Days(settings.sliding_window // MS - window)
+    window = milliseconds(settings.window)
+    days = results.Days(milliseconds(settings.sliding_window) - window)
     standing = Results()
 
     def keep(topic: str, message: Message, place: Place) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from jobs.bounds import Bounds
-from settings import Settings
+from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.reading import HEARTBEAT, LATEST_TS
@@ -64,11 +64,6 @@ def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]
         for statement in Template(text).substitute(values).split(";\n"):
             if statement.strip(" \n;"):
                 yield statement.strip(" \n;")
-
-
-def milliseconds(duration: timedelta) -> int:
-    """A duration in whole milliseconds."""
-    return duration // timedelta(milliseconds=1)
 
 
 def _unbounded(settings: Settings) -> dict[str, str]:

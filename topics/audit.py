@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from settings import Settings
+from settings import Settings, milliseconds
 from topics import results
 from topics.admin import partitions
 from topics.catalogue import Catalogue
@@ -50,8 +50,8 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     when Kafka does not answer.
     """
     account = Account()
-    window = int(settings.window.total_seconds() * 1000)
-    rules = Rules(catalogue, int(settings.future_tolerance.total_seconds() * 1000))
+    window = milliseconds(settings.window)
+    rules = Rules(catalogue, milliseconds(settings.future_tolerance))
     wrong: set[Origin] = set()
 
     def by_day(topic: str) -> dict[Day, set[int]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from settings import milliseconds
 from topics.reading import LATEST_TS, Invalid
 
 Ints = NDArray[np.int64]
@@ -28,7 +29,6 @@ _ISO = re.compile(
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _SHOWN = 80
 
 
@@ -46,7 +46,7 @@ def epoch_ms(text: str) -> int | Invalid:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
             return Invalid("wrong_type", f"ts {text[:_SHOWN]}: {error}")
-        ts = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+        ts = milliseconds((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH)
     else:
         return Invalid("wrong_type", f"ts {text[:_SHOWN]!r} is neither epoch milliseconds nor ISO 8601")
     return out_of_range(ts) or ts

@@ -16,10 +16,8 @@ from producer.backfill.rejected import Rejected
 from producer.backfill.verdicts import Judge
 from producer.delivery import Delivery
 from producer.resume import FILES, Held, ResumeError
-from settings import Settings
+from settings import Settings, milliseconds
 from topics.reading import LATEST_TS
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Stopped(Exception):  # noqa: N818 - a wish, not an error
@@ -85,9 +83,9 @@ def closing(newest: int, settings: Settings) -> int:
     A file is finished by definition: nothing comes behind it. So its last day is over, unlike the last day of a live
     stream, of which it is not known, and a heartbeat behind the day's end and the watermark's delay says so.
     """
-    window = settings.window // _MILLISECOND
+    window = milliseconds(settings.window)
     end = (newest // window + 1) * window
-    return min(end + (settings.watermark_delay + timedelta(seconds=1)) // _MILLISECOND, LATEST_TS)
+    return min(end + milliseconds(settings.watermark_delay + timedelta(seconds=1)), LATEST_TS)
 
 
 def check_owner(held: Mapping[int, Held], identity: str, prefix: str) -> None:
