@@ -42,10 +42,10 @@ from ingest.first_readings import FirstReadings
 from ingest.records import Point, Records
 from ingest.settle import Place
 from ingest.store import Store, StoreError
-from ingest.topic_reader import TopicReader
 from settings import Settings
 from topics import admin
 from topics.catalogue import Catalogue
+from topics.log import TopicReader
 from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
 from topics.reading import Invalid
 
@@ -101,8 +101,9 @@ class Rebuild:
                 self._store.ping()
                 there = admin.existing(self._settings)
                 for topic in (READINGS, HISTORY, AGGREGATES, REJECTED):
-                    if topic in (AGGREGATES, REJECTED) or self._settings.prefix + topic in there:
-                        readers[topic] = TopicReader(self._settings, topic)  # a replay has results alone
+                    name = self._settings.prefix + topic
+                    if topic in (AGGREGATES, REJECTED) or name in there:  # a replay has results alone
+                        readers[topic] = TopicReader(self._settings, name)
                 self._left = sum(reader.waiting() for reader in readers.values())
                 if replace:
                     self._store.clear()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-
-from confluent_kafka import Message, Producer
 
 from command_line import UserError
 from jobs import replay, results
@@ -93,38 +91,17 @@ def _copy_readings(settings: Settings, source: str, units: set[Unit], report: Ca
     target = settings.prefix + HISTORY
     partitions = admin.partitions(settings)[target]
     total = sum(admin.end_offsets(settings, source + READINGS).values())
-    failed: list[str] = []
-    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "log_level": 0})
-    producer.list_topics(target, timeout=log.TIMEOUT)
 
-    def delivered(error: object, _message: Message) -> None:
-        if error is not None:
-            failed.append(str(error))
+    def chosen() -> Iterator[log.Record]:
+        for number, message in enumerate(log.read(settings, source + READINGS), 1):
+            sent = message.timestamp()[1]
+            for item in decode(message.value(), sent, rules):
+                if isinstance(item, Reading) and (item.site, item.ts - item.ts % window) in units:
+                    key = sensor_key(item.site, item.sensor)
+                    where = partition(key, sensors[item.sensor].partition_class, sensors, partitions)
+                    yield log.Record(target, key, message.value(), where, sent)
+            if number % 1000 == 0:
+                report(number, total)
+        report(total, total)
 
-    copied = 0
-    for number, message in enumerate(log.read(settings, source + READINGS), 1):
-        for item in decode(message.value(), message.timestamp()[1], rules):
-            if isinstance(item, Reading) and (item.site, item.ts - item.ts % window) in units:
-                key = sensor_key(item.site, item.sensor)
-                where = partition(key, sensors[item.sensor].partition_class, sensors, partitions)
-                while True:
-                    try:
-                        producer.produce(
-                            target,
-                            message.value(),
-                            key,
-                            where,
-                            on_delivery=delivered,
-                            timestamp=message.timestamp()[1],
-                        )
-                        break
-                    except BufferError:
-                        producer.poll(0.1)
-                copied += 1
-        if number % 1000 == 0:
-            producer.poll(0)
-            report(number, total)
-    if producer.flush() or failed:
-        raise UserError(f"{len(failed)} readings were not acknowledged ({failed[:1]}): run it again")
-    report(total, total)
-    return copied
+    return log.write(settings, chosen())

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from jobs import cluster
@@ -147,15 +146,8 @@ def run(
 
 
 def clear(settings: Settings) -> None:
-    """Delete the topics that hold results of these settings, and return when they are gone."""
-    names = {settings.prefix + topic for topic in (AGGREGATES, REJECTED)}
+    """Delete the topics that hold results of these settings."""
     admin.delete(settings, (AGGREGATES, REJECTED))
-
-    @retry(retry=retry_if_result(bool), wait=wait_fixed(0.1), stop=stop_after_delay(admin.TIMEOUT))
-    def there() -> set[str]:
-        return names & admin.existing(settings)
-
-    there()
 
 
 def described(left_out: list[LeftOut]) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 
-from command_line import UserError
 from settings import Settings, milliseconds
 from topics import log, results
 from topics.names import AGG_DAY_COUNT, AGGREGATES, LATE_REJECTED, REJECTED
@@ -121,31 +120,15 @@ def differences(old: Results, new: Results) -> list[Change]:
     return sorted(changes, key=lambda change: change.place)
 
 
-def write(settings: Settings, changes: Iterable[Change], headers: Mapping[str, str] | None = None) -> None:
+def write(settings: Settings, changes: Iterable[Change], headers: dict[str, str] | None = None) -> None:
     """Put changes into the topics of these settings, from where the bridge stores them.
 
-    Raises ``UserError`` when one of them is not acknowledged.
+    Raises ``LogError`` when one of them is not acknowledged.
     """
-    failed: list[str] = []
-    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "log_level": 0})
-    producer.list_topics(settings.prefix + AGGREGATES, timeout=log.TIMEOUT)
-
-    def delivered(error: object, _message: Message) -> None:
-        if error is not None:
-            failed.append(str(error))
-
-    for topic, key, _, new in changes:
-        while True:
-            try:
-                producer.produce(
-                    settings.prefix + topic,
-                    new.record if new else None,
-                    key,
-                    headers=dict(headers or {}),
-                    on_delivery=delivered,
-                )
-                break
-            except BufferError:
-                producer.poll(0.1)
-    if producer.flush() or failed:
-        raise UserError(f"{len(failed)} results were not acknowledged ({failed[:1]}): run it again")
+    log.write(
+        settings,
+        (
+            log.Record(settings.prefix + topic, key, new.record if new else None, headers=headers)
+            for topic, key, _, new in changes
+        ),
+    )

@@ -174,7 +174,6 @@ def outcomes(
 
 def _create(settings: Settings, cleaning: ExitStack) -> None:
     admin.delete(settings)  # of a run that was interrupted
-    replay.clear(settings)
     cleaning.callback(admin.delete, settings)
     admin.create(settings)
 

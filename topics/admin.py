@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from settings import Settings
@@ -120,7 +120,7 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
 
 
 def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
-    """Delete those of the topics that are there; returns their names. Idempotent. They go a moment later."""
+    """Delete those of the topics that are there; returns their names, when they are gone. Idempotent."""
     there = sorted(existing(settings) & {settings.prefix + topic for topic in only})
     admin = client(settings)
     for name, future in (admin.delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
@@ -129,6 +129,18 @@ def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise TopicError(f"could not delete {name}: {_text(error)}") from error
+
+    @retry(
+        retry=retry_if_result(bool),
+        wait=wait_fixed(0.05),
+        stop=stop_after_delay(TIMEOUT),
+        retry_error_callback=lambda _: None,
+    )
+    def left() -> set[str]:
+        return existing(settings) & set(there)
+
+    if there and left() is None:
+        raise TopicError(f"Kafka has not deleted {', '.join(there)} in {TIMEOUT} s: run it again")
     return there
 
 

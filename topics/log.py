@@ -1,19 +1,22 @@
-"""Read stretches of a topic, without a consumer group."""
+"""Read and write stretches of a topic, without a consumer group."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from command_line import UserError
 from settings import Settings
-from topics.admin import end_offsets
+from topics.admin import partitions
 
 TIMEOUT = 30
 """Seconds without an answer after which Kafka counts as away."""
-AT_ONCE = 10_000
+AT_ONCE = 5_000
+"""Most records that come at once."""
+POLL_SECONDS = 0.1
 FIRST_STRETCH = 100
 
 
@@ -37,40 +40,116 @@ def consumer(settings: Settings) -> Consumer:
     )
 
 
-def read(settings: Settings, topic: str, end: Mapping[int, int] | None = None) -> Iterator[Message]:
-    """Every record of a topic, each partition in order, up to ``end`` (offsets by partition; None: its ends of now).
+class TopicReader:
+    """Reads one topic from its beginning to its end, and later on from there; each partition in order.
 
-    Raises ``LogError``.
+    It is in no group: nothing is committed. Every method raises ``KafkaException`` or ``LogError`` when Kafka does not
+    answer.
     """
-    if end is None:
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        """Raises ``LogError`` when there is no such topic."""
+        self._topic = topic
         try:
-            end = end_offsets(settings, topic)
+            self._partitions = range(partitions(settings)[topic])
         except KeyError:
             raise LogError(f"there is no topic {topic}: `python -m topics create` makes it") from None
-    ends = {partition: offset for partition, offset in end.items() if offset}
-    client = consumer(settings)
-    try:
-        client.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
+        self._consumer = consumer(settings)
+        self._next: dict[int, int] = {}
+
+    def waiting(self) -> int:
+        """Records between here and the end. (Compaction makes them fewer.)"""
+        return sum(end - self._next[partition] for partition, end in self._ends().items())
+
+    def read_on(self) -> Iterator[list[Message]]:
+        """The records up to the end that the topic has when the first one is asked for."""
+        missing = self._ends()
+        self._consumer.assign([TopicPartition(self._topic, p, self._next[p]) for p in missing])
         heard = time.monotonic()
-        while ends:
-            messages = client.consume(AT_ONCE, 0.1)
-            if messages:
+        while missing:
+            found = []
+            for message in self._consumer.consume(AT_ONCE, POLL_SECONDS):
+                partition, error = message.partition(), message.error()
+                if partition not in missing:
+                    continue
+                if error is None:
+                    # Compaction, or the marker of a transaction, may have left nothing at the last offsets.
+                    self._next[partition] = min(message.offset() + 1, missing[partition])
+                    if message.offset() < missing[partition]:
+                        found.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
+                    self._next[partition] = missing[partition]
+                if self._next[partition] >= missing[partition]:
+                    del missing[partition]
+            if found:
+                yield found
                 heard = time.monotonic()
             elif time.monotonic() - heard > TIMEOUT:
-                raise _silent(topic)
-            for message in messages:
-                partition = message.partition()
-                if (error := message.error()) is not None:
-                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
-                        ends.pop(partition, None)
-                    continue
-                if partition in ends:
-                    if message.offset() < ends[partition]:
-                        yield message
-                    if message.offset() + 1 >= ends[partition]:
-                        del ends[partition]
+                raise _silent(self._topic)
+        self._consumer.unassign()
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._consumer.close()
+
+    def _ends(self) -> dict[int, int]:
+        """The end of each partition that is not read to its end; what has never been read begins at its beginning."""
+        ends = {}
+        for partition in self._partitions:
+            first, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=TIMEOUT)
+            if self._next.setdefault(partition, first) < end:
+                ends[partition] = end
+        return ends
+
+
+def read(settings: Settings, topic: str) -> Iterator[Message]:
+    """Every record of a topic, each partition in order, up to its ends of now. Raises as ``TopicReader`` does."""
+    reader = TopicReader(settings, topic)
+    try:
+        for messages in reader.read_on():
+            yield from messages
     finally:
-        client.close()
+        reader.close()
+
+
+class Record(NamedTuple):
+    """A record to be written. ``partition`` -1 is Kafka's own choice; ``timestamp`` is in epoch ms, 0 is now."""
+
+    topic: str
+    key: bytes | str
+    value: bytes | None
+    partition: int = -1
+    timestamp: int = 0
+    headers: dict[str, str] | None = None
+
+
+def write(settings: Settings, records: Iterable[Record]) -> int:
+    """Write records to topics that exist, all of them acknowledged when this returns; returns how many.
+
+    Raises ``LogError`` when one is not.
+    """
+    failed: list[str] = []
+    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "log_level": 0})
+    # A message for a partition that librdkafka does not know of yet fails, so ask first.
+    producer.list_topics(timeout=TIMEOUT)
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failed.append(error.str())
+
+    written = 0
+    for topic, key, value, partition, timestamp, headers in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, partition, None, delivered, timestamp, headers)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+        written += 1
+    if producer.flush() or failed:
+        raise LogError(f"{len(failed):,} records were not acknowledged ({failed[:1]}): run it again")
+    return written
 
 
 def backwards(client: Consumer, topic: str, partition: int, end: int | None = None) -> Iterator[list[Message]]:

@@ -17,7 +17,6 @@ from ingest.bridge import Bridge
 from ingest.rebuild import Counts, Rebuild
 from ingest.records import Point
 from ingest.store import Store
-from ingest.topic_reader import TopicReader
 from settings import Settings
 from tests.ingest.traffic import (
     DAY_MS,
@@ -40,6 +39,7 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from topics import admin
+from topics.log import TopicReader
 from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
 from topics.reading import heartbeat
 
@@ -393,7 +393,7 @@ def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
 def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka, "transactional.id": settings.prefix})
     producer.init_transactions()
-    reader = TopicReader(settings, AGGREGATES)
+    reader = TopicReader(settings, settings.prefix + AGGREGATES)
     try:
         for number in range(2):
             producer.begin_transaction()
