@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from concurrent.futures import wait
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
@@ -230,6 +231,7 @@ def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], i
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
     admin = client(settings)
     found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}
+    wait(found.values())  # one that fails must not end the client under the others
     return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
 
 
