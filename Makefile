@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live up down status logs reset test check format lock
+.PHONY: help demo live up down status logs reset test check audit format lock
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,11 +35,15 @@ reset: $(READY) ## stop everything and delete all data, after asking
 test: $(READY) check ## everything, on the real stack
 	@$(RUN) -m pytest tests -m stack --durations=10
 
-check: $(READY) ## format, lint, types and unit tests, in seconds
+check: $(READY) ## format, lint, types, unit tests, known vulnerabilities
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy .
 	@$(RUN) -m pytest tests -m "not stack" --quiet
+	@$(RUN) -m scripts.vulnerabilities --warn
+
+audit: $(READY) ## known vulnerabilities of what is pinned; fails when there are any
+	@$(RUN) -m scripts.vulnerabilities
 
 format: $(READY) ## put the code into shape
 	@$(RUN) -m ruff format .
