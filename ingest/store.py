@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from ingest.records import Point
 from settings import Settings
@@ -21,8 +22,26 @@ class StoreError(Exception):
     """Redis refuses a point, for a reason that a person has to mend (a key of another type, say)."""
 
 
+class FullError(StoreError):
+    """Redis has no memory left for what is to be written. Nothing is lost: it is written when there is some."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its memory is full, nothing more is stored until it has some. Give it more (`CONFIG SET maxmemory`; of "
+            "the local stack IOT_REDIS_MEMORY, then `make down` and `make up`), or delete series"
+        )
+
+
 class NotDurable(redis.RedisError):  # type: ignore[misc]
     """Redis did not confirm in time that what was written is on disk."""
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise FullError from error
 
 
 class Store:
@@ -41,10 +60,11 @@ class Store:
         """Return when Redis serves commands."""
         self._redis.ping()
 
+    @_room()
     def write(self, points: Sequence[Point]) -> None:
         """Write points, in order. Idempotent.
 
-        Raises ``StoreError`` when Redis refuses one of them.
+        Raises ``StoreError`` when Redis refuses one of them, ``FullError`` when it has no memory left.
         """
         if not points:
             return
@@ -58,10 +78,11 @@ class Store:
             point, error = refused[0]
             raise StoreError(f"{len(refused)} of {len(points)} points refused, {self._key(point.series)}: {error}")
 
+    @_room()
     def overwrite(self, points: Sequence[Point]) -> None:
         """Write points over what is there, whatever the policy of their series. Idempotent.
 
-        Four times as slow as ``write``: TS.MADD knows no other policy than the series' own.
+        Four times as slow as ``write``: TS.MADD knows no other policy than the series' own. Raises ``FullError``.
         """
         if not points:
             return

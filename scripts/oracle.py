@@ -6,7 +6,7 @@ the windows and the aggregates are written here a second time, from docs/time.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -86,12 +86,13 @@ def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str
     return {name.key(settings.prefix): points for name, points in series.items()}
 
 
-def stored(settings: Settings) -> dict[str, Points]:
-    """The points of every series in Redis, by key."""
+def stored(settings: Settings, sites: Sequence[str] = ()) -> dict[str, Points]:
+    """The points of every series in Redis, by key; with ``sites`` of these alone."""
     with redis.Redis.from_url(settings.redis) as client:
         kinds = ",".join((RAW, LATE_REJECTED, *DERIVED))
+        of = [f"site=({','.join(sites)})"] if sites else []
         found = client.execute_command(
-            "TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}"
+            "TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}", *of
         )
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
 

@@ -24,12 +24,14 @@ TASKMANAGERS = 1
 class Process:
     """One supervised process.
 
-    ``ready`` answers whether the process serves requests; ``ports`` are the ones that must be free before it starts.
+    ``ready`` answers whether the process serves requests; ``ports`` are the ones that must be free before it starts;
+    ``memory`` is what it may take at most, MiB.
     """
 
     name: str
     command: list[str]
     ready: Callable[[], bool]
+    memory: int
     environment: dict[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     autostart: bool = True
@@ -114,6 +116,8 @@ def processes(settings: Settings) -> Iterator[Process]:
         command=[*kafka_java(settings, paths), "kafka.Kafka", f"{paths.run}/kafka/server.properties"],
         ports=(settings.kafka_port, settings.kafka_controller_port),
         ready=lambda: _kafka_answers(settings),
+        # Besides its heap: classes, threads, network buffers, and the indexes of its log, which it maps.
+        memory=_mebibytes(settings.kafka_heap) + 512,
     )
     yield Process(
         name="redis",
@@ -121,6 +125,8 @@ def processes(settings: Settings) -> Iterator[Process]:
         environment={"LD_LIBRARY_PATH": str(INSTALLED / "openssl")},
         ports=(settings.redis_port,),
         ready=lambda: _redis_answers(settings),
+        # What its allocator wastes, and the buffers of its clients and its log, do not count as data.
+        memory=_mebibytes(settings.redis_memory) * 5 // 4 + 128,
     )
     yield Process(
         name="jobmanager",
@@ -128,12 +134,14 @@ def processes(settings: Settings) -> Iterator[Process]:
         environment=flink_environment(settings),
         ports=(settings.flink_port, settings.flink_rpc_port),
         ready=lambda: _overview(settings) is not None,
+        memory=_mebibytes(settings.jobmanager_memory),
     )
     yield Process(
         name="taskmanager",
         command=[str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground"],
         environment=flink_environment(settings),
         ready=lambda: (_overview(settings) or {}).get("taskmanagers", 0) >= TASKMANAGERS,
+        memory=_mebibytes(settings.taskmanager_memory),
     )
     yield Process(
         name="ingest",
@@ -141,7 +149,13 @@ def processes(settings: Settings) -> Iterator[Process]:
         environment=settings.environment(),
         autostart=False,
         ready=lambda: True,
+        memory=512,
     )
+
+
+def _mebibytes(size: str) -> int:
+    """A size of the settings (512m, 1g) in MiB."""
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
 
 
 def _kafka_answers(settings: Settings) -> bool:

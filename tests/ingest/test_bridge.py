@@ -774,3 +774,33 @@ def test_a_commit_that_kafka_refuses_is_made_again(settings: Settings, store: re
     with Bridging(bridge):
         wait_for(lambda: behind(settings) == 0, "the offset to be committed", seconds=15)
     assert refused.times == 0
+
+
+def test_a_full_redis_is_told_and_waited_for(
+    settings: Settings, store: redis.Redis, bridge: Bridging, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = [reading("TH1", START + n * 1000, n / 10) for n in range(1000)]
+    send(settings, *first)
+    wait_until_committed(settings)
+    before = stored(store, settings)
+    series = store.dbsize()
+    try:
+        store.config_set("maxmemory", 1_000_000)  # less than Redis itself takes
+        send(
+            settings,
+            *(reading("TH1", START + n * 1000, n / 10) for n in range(1000, 2000)),
+            aggregate("AggDay", "TH1", 2.0),
+        )
+        send(settings, aggregate("AggDay", "TH2", None), garbage(1))
+        wait_for(lambda: "IOT_REDIS_MEMORY" in caplog.text, "the bridge to say that Redis is full")
+        assert store.dbsize() == series, "a series was evicted"
+        assert stored(store, settings) == before
+        assert behind(settings) > 0
+    finally:
+        store.config_set("maxmemory", 0)
+    wait_until_committed(settings)
+    assert stored(store, settings) == {
+        "TH1": [(START + n * 1000, n / 10) for n in range(2000)],
+        "AggDayTH1": [(START, 2.0)],
+    }
+    assert len(letters(settings)) == 1
