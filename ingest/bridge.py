@@ -12,6 +12,7 @@ import redis
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
+import connections
 from command_line import UserError
 from ingest.dead_letters import DeadLetter, DeadLetters
 from ingest.records import Point, Records
@@ -76,7 +77,7 @@ class Bridge:
         )
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka,
+                **connections.kafka(settings),
                 "group.id": settings.prefix + settings.ingest_group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+import connections
 from settings import Settings
 from topics.names import DEAD_LETTERS
 from topics.origin import Origin
@@ -32,7 +33,7 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.prefix + DEAD_LETTERS
-        client = {"bootstrap.servers": settings.kafka, "log_level": 0}
+        client = {**connections.kafka(settings), "log_level": 0}
         self._producer = Producer(
             {
                 **client,

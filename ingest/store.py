@@ -9,6 +9,7 @@ from typing import Any
 import redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+import connections
 from ingest.records import Point
 from settings import Settings
 from topics.catalogue import Catalogue
@@ -48,8 +49,8 @@ class Store:
     """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
-        self._redis = redis.Redis.from_url(
-            settings.redis, socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5
+        self._redis = connections.redis(
+            settings, "ingest", socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5
         )
         self._prefix = settings.prefix
         self._units = {sensor.name: sensor.unit for sensor in catalogue.values()}

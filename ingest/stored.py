@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-import redis
 from redis.exceptions import ResponseError
 
+import connections
 from command_line import UserError
 from settings import Settings
 from topics.names import DERIVED, LATE_REJECTED, RAW
@@ -35,7 +35,7 @@ class StoredSeries:
     """The series of one prefix. Methods raise ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = redis.Redis.from_url(settings.redis, socket_timeout=60, socket_connect_timeout=5)
+        self._redis = connections.redis(settings, "viewer", socket_timeout=60, socket_connect_timeout=5)
         self._prefix = settings.prefix
 
     def matching(self, wanted: Sequence[str]) -> list[Stored]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+import connections
 from command_line import UserError
 from settings import Settings
 
@@ -52,7 +53,7 @@ class Delivery:
         )
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka,
+                **connections.kafka(settings),
                 "enable.idempotence": True,
                 "acks": "all",
                 "compression.type": "lz4",

@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
-import redis
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -78,9 +77,7 @@ def main(
 
 def refuse_to_mix(settings: Settings) -> None:
     """Raise ``UserError`` when the system holds data: what comes out of it could not be compared."""
-    with redis.Redis.from_url(settings.redis) as client:
-        series = client.dbsize()
-    if series or sum(admin.end_offsets(settings, settings.prefix + READINGS).values()):
+    if oracle.stored(settings) or sum(admin.end_offsets(settings, settings.prefix + READINGS).values()):
         raise UserError(
             "the system holds data already, and the demo compares with an empty one. "
             "`make reset` empties it; `make live` goes on with what is there."

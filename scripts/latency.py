@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-import redis
 import typer
 from rich import box
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 import command_line
+import connections
 import settings as settings_module
 from producer.__main__ import START, parse_start
 from producer.delivery import Delivery
@@ -73,7 +73,7 @@ def _measure(settings: Settings, simulation: Simulation, days: int, speed: float
     encoder = Encoder(simulation, delivery.partitions)
     wanted = oracle.expected(simulation, ticks_of(days), settings)
     tick = 0
-    with redis.Redis.from_url(settings.redis) as client:
+    with connections.redis(settings, "viewer") as client:
         for day in track(range(days), description="days", console=console):
             closing = (day + 1) * TICKS_PER_DAY + 1
             delivery.send(encoder.messages(tick, closing - SLOW_TICKS))

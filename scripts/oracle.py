@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pandas as pd
-import redis
 
+import connections
 from producer.simulation import DECIMALS, Simulation
 from settings import Settings
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
@@ -88,7 +88,7 @@ def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str
 
 def stored(settings: Settings, sites: Sequence[str] = ()) -> dict[str, Points]:
     """The points of every series in Redis, by key; with ``sites`` of these alone."""
-    with redis.Redis.from_url(settings.redis) as client:
+    with connections.redis(settings, "viewer") as client:
         kinds = ",".join((RAW, LATE_REJECTED, *DERIVED))
         of = [f"site=({','.join(sites)})"] if sites else []
         found = client.execute_command(

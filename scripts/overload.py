@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import psutil
-import redis
 import typer
 from rich import box
 from rich.console import Console
@@ -20,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import command_line
+import connections
 import settings as settings_module
 from command_line import UserError
 from producer.__main__ import START, parse_start
@@ -210,7 +210,7 @@ def _compare(settings: Settings, simulation: Simulation, ticks: int, compared: i
 
 
 def _raw_points(settings: Settings) -> int:
-    with redis.Redis.from_url(settings.redis) as client:
+    with connections.redis(settings, "viewer") as client:
         keys = client.execute_command("TS.QUERYINDEX", f"series={RAW}", f"prefix={settings.prefix}")
         pipeline = client.pipeline(transaction=False)
         for key in keys:

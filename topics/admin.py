@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, 
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
+import connections
 from command_line import UserError
 from settings import Settings
 from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, TOPICS
@@ -61,7 +62,7 @@ def client(settings: Settings) -> AdminClient:
 
     Keep it until the futures that it gave are done: with it they end.
     """
-    return AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
+    return AdminClient({**connections.kafka(settings), "log_level": 0})
 
 
 def topics_of(settings: Settings) -> tuple[str, ...]:
@@ -165,7 +166,7 @@ def describe(settings: Settings, groups: Iterable[str] = ()) -> list[PartitionSt
     first = _offsets(settings, every, OffsetSpec.earliest())
     last = _offsets(settings, every, OffsetSpec.latest())
     committed = {group: committed_offsets(settings, group) for group in groups}
-    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "describe", "log_level": 0})
+    consumer = Consumer({**connections.kafka(settings), "group.id": "describe", "log_level": 0})
     try:
         states = []
         for tp in every:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+import connections
 from command_line import UserError
 from settings import Settings
 from topics.admin import partitions
@@ -28,7 +29,7 @@ def consumer(settings: Settings) -> Consumer:
     """A consumer that belongs to no group's work: it commits nothing, and says where a partition ends."""
     return Consumer(
         {
-            "bootstrap.servers": settings.kafka,
+            **connections.kafka(settings),
             "group.id": "reader",
             "enable.auto.commit": False,
             # Where retention has overtaken the reader it goes on with the oldest record, not behind the newest.
@@ -129,7 +130,7 @@ def write(settings: Settings, records: Iterable[Record]) -> int:
     Raises ``LogError`` when one is not.
     """
     failed: list[str] = []
-    producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True, "log_level": 0})
+    producer = Producer({**connections.kafka(settings), "enable.idempotence": True, "log_level": 0})
     # A message for a partition that librdkafka does not know of yet fails, so ask first.
     producer.list_topics(timeout=TIMEOUT)
 

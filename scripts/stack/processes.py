@@ -13,6 +13,7 @@ import requests
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+import connections
 from jobs.tools import INSTALLED, flink_environment, flink_home, java_home
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from settings import ROOT, Settings
@@ -162,14 +163,14 @@ def _kafka_answers(settings: Settings) -> bool:
     if not _listens(settings.kafka_port):  # saves librdkafka's complaints about a broker that is still starting
         return False
     try:
-        return bool(AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0}).list_topics(timeout=2).brokers)
+        return bool(AdminClient({**connections.kafka(settings), "log_level": 0}).list_topics(timeout=2).brokers)
     except KafkaException:
         return False
 
 
 def _redis_answers(settings: Settings) -> bool:
     try:
-        return bool(redis.Redis.from_url(settings.redis).ping())
+        return bool(connections.redis(settings, "admin").ping())
     except redis.RedisError:  # still loading its file, or not there
         return False
 

@@ -18,6 +18,7 @@ import pytest
 import redis
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+import connections
 from ingest.bridge import Bridge
 from ingest.store import NotDurable, Store
 from scripts.stack.processes import processes
@@ -387,7 +388,7 @@ def test_a_dead_letter_behind_a_withdrawal_that_waits_is_written_once(settings: 
 
 
 def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, bridge: Bridging) -> None:
-    producer = Producer({"bootstrap.servers": settings.kafka})
+    producer = Producer(connections.kafka(settings))
     producer.list_topics(settings.prefix + DEAD_LETTERS)
     for headers in (None, {"topic": None}, {"topic": b"\xff"}, {"partition": "x"}, {"offset": ""}, {"other": b"\xff"}):
         producer.produce(settings.prefix + DEAD_LETTERS, b"by hand", headers=headers)

@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+import connections
 from command_line import UserError
 from ingest import export as export_module
 from ingest import stored as stored_module
@@ -55,7 +56,7 @@ def held(stack: Stack) -> Iterator[Settings]:
         store.write([Point(series, ts, value) for series, there in HELD.items() for ts, value in there] + more)
         store.close()
     yield own
-    client = redis.Redis.from_url(own.redis)
+    client = connections.redis(own, "admin")
     client.delete(*client.scan_iter(match="export.*"))
     client.close()
 
@@ -125,7 +126,7 @@ def test_globs_are_alternatives_and_filters_are_conditions(
 def test_another_prefix_is_not_exported(held: Settings) -> None:
     other = held.model_copy(update={"prefix": "export.other."})
     assert len(exported(other, "*")) == len(rows(*EVERY)) + 1
-    client = redis.Redis.from_url(held.redis)
+    client = connections.redis(held, "admin")
     client.execute_command("TS.ADD", "export.foreign", 5, 1.0)  # nobody's series: no labels
     assert len(exported(held, "*")) == len(rows(*EVERY))
     plain = run(held.model_copy(update={"prefix": ""}), "export.*")

@@ -11,6 +11,7 @@ import redis
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
+import connections
 from command_line import UserError
 from ingest.__main__ import app
 from ingest.bridge import Bridge
@@ -391,7 +392,7 @@ def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
 
 
 def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -> None:
-    producer = Producer({"bootstrap.servers": settings.kafka, "transactional.id": settings.prefix})
+    producer = Producer({**connections.kafka(settings), "transactional.id": settings.prefix})
     producer.init_transactions()
     reader = TopicReader(settings, settings.prefix + AGGREGATES)
     try:

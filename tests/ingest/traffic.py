@@ -10,6 +10,7 @@ import redis
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+import connections
 from settings import ROOT, Settings
 from tests.running import PATIENCE, wait_for
 from topics import admin, catalogue
@@ -64,7 +65,7 @@ def send(settings: Settings, *records: Record) -> list[int]:
     """Send in order, each acknowledged when this returns; returns their offsets."""
     producer = Producer(
         {
-            "bootstrap.servers": settings.kafka,
+            **connections.kafka(settings),
             "enable.idempotence": True,
             "compression.type": "lz4",
             "message.max.bytes": 10**8,
@@ -123,7 +124,7 @@ def letters(settings: Settings) -> list[Message]:
     found = list[Message]()
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka,
+            **connections.kafka(settings),
             "group.id": "letters",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+import connections
 from command_line import UserError
 from jobs import merge, results
 from scripts import oracle
@@ -147,7 +148,7 @@ def live(settings: Settings, end: int, upto: int | None = None) -> None:
             house.send("TH2", end + hour * HOUR)
             house.time_is(end + hour * HOUR)
     offsets = admin.end_offsets(settings, topic) if upto is None else admin.offsets_at(settings, topic, upto)
-    group = Consumer({"bootstrap.servers": settings.kafka, "group.id": settings.prefix + settings.job_group})
+    group = Consumer({**connections.kafka(settings), "group.id": settings.prefix + settings.job_group})
     group.commit(offsets=[TopicPartition(topic, p, offset) for p, offset in offsets.items()], asynchronous=False)
     group.close()
 

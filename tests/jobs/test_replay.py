@@ -14,6 +14,7 @@ from confluent_kafka import Producer, TopicPartition
 from rich.console import Console
 from typer.testing import CliRunner
 
+import connections
 import settings as settings_module
 from command_line import UserError
 from jobs import __main__ as commands
@@ -95,7 +96,7 @@ def spoil(settings: Settings, first: int, last: int) -> None:
     live = results.read(settings, lambda day: first <= day <= last)
     (topic, key), one = next(item for item in live.found.items() if item[1].place.series == "AggDay")
     other = next(name for name, result in live.found.items() if result.place.series == "AggDayCount")
-    producer = Producer({"bootstrap.servers": settings.kafka})
+    producer = Producer(connections.kafka(settings))
     producer.list_topics(settings.prefix + topic, timeout=30)
     fields = {**json.loads(one.record), "value": one.value + 1}
     producer.produce(settings.prefix + topic, json.dumps(fields), key)

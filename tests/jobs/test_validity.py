@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Producer
 
+import connections
 from jobs.statements import parameters, statements
 from jobs.tools import connector_jar
 from scripts.warm import pyflink
@@ -19,9 +20,7 @@ from topics.reading import Reading
 def accepted(settings: Settings) -> dict[int, list[Reading]]:
     """By case: the readings that the table of jobs/sql/readings.sql gives an event time."""
     topic = settings.prefix + READINGS
-    producer = Producer(
-        {"bootstrap.servers": settings.kafka, "message.max.bytes": 4_000_000, "enable.idempotence": True}
-    )
+    producer = Producer({**connections.kafka(settings), "message.max.bytes": 4_000_000, "enable.idempotence": True})
     producer.list_topics(topic, timeout=30)
     for case in CASES:
         producer.produce(topic, case.value, partition=0, timestamp=SENT)

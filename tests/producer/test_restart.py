@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+import connections
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
@@ -37,7 +38,7 @@ def arrived(settings: Settings) -> int:
 
 def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes, int]]:
     """Everything in a partition: key, value, timestamp."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**connections.kafka(settings), "group.id": "test", "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
     try:
         while number:

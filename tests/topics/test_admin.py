@@ -9,6 +9,7 @@ import sys
 import pytest
 from confluent_kafka import Producer
 
+import connections
 from scripts.stack.supervision import Stack
 from settings import ROOT, Settings
 from tests.running import wait_for
@@ -43,7 +44,7 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
     year_2100, year_2020 = 4102444800000, 1577836800000
-    producer = Producer({"bootstrap.servers": settings.kafka})
+    producer = Producer(connections.kafka(settings))
     producer.list_topics(settings.prefix + READINGS, timeout=30)
     for timestamp in (year_2020, year_2100):
         producer.produce(settings.prefix + READINGS, b"x", partition=2, timestamp=timestamp)

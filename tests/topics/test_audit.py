@@ -10,6 +10,7 @@ import sys
 import pytest
 from confluent_kafka import Producer
 
+import connections
 from settings import ROOT, Settings
 from topics import catalogue
 from topics.audit import Account, audit
@@ -25,7 +26,7 @@ class Topics:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.producer = Producer({"bootstrap.servers": settings.kafka})
+        self.producer = Producer(connections.kafka(settings))
         self.producer.list_topics(timeout=30)
 
     def put(self, topic: str, value: bytes | None, key: bytes | None = None, **more: object) -> None:

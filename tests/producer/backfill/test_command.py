@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+import connections
 from command_line import UserError
 from producer.backfill import session
 from producer.backfill.run import run
@@ -87,7 +88,7 @@ def arrived(settings: Settings) -> int:
 
 def records(settings: Settings) -> dict[int, list[Record]]:
     """Everything in dailyAggr; only the first record of each partition has the header."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**connections.kafka(settings), "group.id": "test", "fetch.wait.max.ms": 10})
     found: dict[int, list[Record]] = {}
     try:
         for place, count in ends(settings).items():
