@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 from concurrent.futures import wait
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
@@ -37,7 +37,16 @@ CONFIGURATION = {
 """Configuration of each topic, where it differs from the broker's."""
 
 
-NO_LEADER = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+# A partition has no leader for a moment when it is made or when a broker starts, and a group no coordinator.
+PASSING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
 
 
 class TopicError(UserError):
@@ -161,11 +170,10 @@ def configuration(settings: Settings) -> dict[str, dict[str, str]]:
 
 def describe(settings: Settings, groups: Iterable[str] = ()) -> list[PartitionState]:
     """State of every partition of the existing topics, with the lag of each group that has committed there."""
-    counts = partitions(settings)
-    every = [TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])]
+    every = _places(settings, partitions(settings))
     first = _offsets(settings, every, OffsetSpec.earliest())
     last = _offsets(settings, every, OffsetSpec.latest())
-    committed = {group: committed_offsets(settings, group) for group in groups}
+    committed = {group: _committed(settings, group, every) for group in groups}
     consumer = Consumer({**connections.kafka(settings), "group.id": "describe", "log_level": 0})
     try:
         states = []
@@ -212,23 +220,41 @@ def offsets_at(settings: Settings, topic: str, timestamp: int) -> dict[int, int]
 
 
 def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], int]:
-    """What a group has committed, by topic and partition; empty for a group that does not exist."""
-    admin = client(settings)
-    (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
-    try:
-        found = future.result().topic_partitions
-    except KafkaException:
-        return {}
-    return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
+    """What a group has committed in the existing topics, by topic and partition; empty for one that does not exist.
+
+    Raises ``TopicError`` when Kafka does not say.
+    """
+    return _committed(settings, group, _places(settings, partitions(settings)))
 
 
-@retry(
-    # A partition has no leader for a moment when it is made, or when a broker starts.
-    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in NO_LEADER),
+def _places(settings: Settings, counts: dict[str, int]) -> list[TopicPartition]:
+    """Every partition of the topics that exist."""
+    return [TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])]
+
+
+_when_it_has_passed = retry(
+    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in PASSING),
     wait=wait_fixed(0.1),
     stop=stop_after_delay(TIMEOUT),
     reraise=True,
 )
+
+
+def _committed(settings: Settings, group: str, every: list[TopicPartition]) -> dict[tuple[str, int], int]:
+    # Asked as a member of the group would, which it does not become by that. AdminClient.list_consumer_group_offsets
+    # ends the whole process by a segmentation fault when the broker that it asks has just started and does not
+    # coordinate the group yet (librdkafka issue 5040).
+    consumer = Consumer({**connections.kafka(settings), "group.id": group, "log_level": 0})
+    try:
+        found = _when_it_has_passed(consumer.committed)(every, timeout=TIMEOUT) if every else []
+    except KafkaException as error:
+        raise TopicError(f"Kafka does not say what group {group} has committed: {_text(error)}") from error
+    finally:
+        consumer.close()
+    return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
+
+
+@_when_it_has_passed
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
     admin = client(settings)
     found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}
