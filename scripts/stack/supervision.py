@@ -18,6 +18,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from command_line import UserError
+from scripts.stack import access
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
@@ -46,11 +47,15 @@ class Stack:
         if missing():
             for part in install():
                 said(f"installing {part}")
-        if not self.running():
+        if self.running():
+            if not access.secrets_made(self.settings):
+                raise StackError("the stack that runs was started without logins: `make down` first, then `make up`")
+        else:
             if wrong := list(complaints(self.settings)):
                 raise StackError("\n".join(wrong))
             for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
                 directory.mkdir(parents=True, exist_ok=True)
+            access.make_secrets(self.settings)
             write_configuration(self.settings, self.paths)
             self._format_kafka()
             said("starting Kafka, Redis and Flink")
@@ -64,6 +69,7 @@ class Stack:
         for process in processes(self.settings):
             if process.autostart:
                 self._wait(process.name, process.ready)
+        access.grant(self.settings)
 
     def down(self) -> None:
         """Stop every process and the supervisor; none is left when this returns. Idempotent."""
@@ -81,7 +87,7 @@ class Stack:
         """Delete all data, checkpoints and logs. The stack must be down."""
         if self.running():
             raise StackError("the stack is running: `make down` first")
-        for directory in (self.paths.data, self.paths.logs, self.paths.run):
+        for directory in (self.paths.data, self.paths.logs, self.paths.run, self.settings.data_dir / "secrets"):
             shutil.rmtree(directory, ignore_errors=True)
 
     def running(self) -> bool:
