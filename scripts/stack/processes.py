@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from string import Template
 
@@ -38,8 +38,8 @@ class Process:
     stop_seconds: int = 20
 
 
-def write_configuration(settings: Settings, paths: Paths) -> None:
-    """Fill in the files of ``conf/`` for these settings, below the run directory."""
+def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Process]) -> None:
+    """Fill in the files of ``conf/`` for these settings, below the run directory; ``programs`` will be supervised."""
     values = {
         **settings.model_dump(),
         **access.parameters(settings),
@@ -66,7 +66,7 @@ def write_configuration(settings: Settings, paths: Paths) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         access.write_private(path, Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
     with (paths.run / "supervisord.conf").open("a") as conf:
-        for process in processes(settings):
+        for process in programs:
             conf.write(_program(process, paths))
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -33,11 +33,12 @@ class StackError(UserError):
 
 
 class Stack:
-    """The supervised processes below one data directory."""
+    """The supervised processes below one data directory; ``only`` names some, where not all are wanted."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, only: Container[str] | None = None) -> None:
         self.settings = settings
         self.paths = Paths.of(settings)
+        self._processes = [each for each in processes(settings) if only is None or each.name in only]
 
     def up(self, said: Callable[[str], None] = lambda _: None) -> None:
         """Install what is missing and start the processes; ready when this returns. Idempotent.
@@ -54,19 +55,19 @@ class Stack:
             if wrong := list(complaints(self.settings)):
                 raise StackError("\n".join(wrong))
             for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
-                directory.mkdir(parents=True, exist_ok=True)
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             access.make_secrets(self.settings)
-            write_configuration(self.settings, self.paths)
+            write_configuration(self.settings, self.paths, self._processes)
             self._format_kafka()
             said("starting Kafka, Redis and Flink")
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
             subprocess.run(_without_warnings(supervisord), check=True, stdout=subprocess.DEVNULL)
             self._wait("supervisor", self._answers)
-        for process in processes(self.settings):
+        for process in self._processes:
             if process.autostart:
                 self.start(process.name)
-        for process in processes(self.settings):
+        for process in self._processes:
             if process.autostart:
                 self._wait(process.name, process.ready)
         access.grant(self.settings)
