@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from command_line import UserError
@@ -40,8 +48,16 @@ def _absolute(path: Path) -> Path:
     return path if path.is_absolute() else ROOT / path
 
 
+def _none(value: Any) -> Any:
+    return None if value == "" else value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
+OptionalPath = Annotated[LocalPath | None, BeforeValidator(_none)]
+
+USER = r"^[A-Za-z0-9_.@-]{0,64}$"
+NO_PASSWORD = SecretStr("")
 
 
 class Settings(BaseSettings):
@@ -57,6 +73,33 @@ class Settings(BaseSettings):
     data_dir: LocalPath = Field(ROOT / ".local", description="data, logs and checkpoints of the local stack")
     checkpoints: str = Field(
         "", description="where Flink keeps checkpoints and savepoints, as a URI; empty: below the data directory"
+    )
+
+    # Who may do what (README, Access)
+    kafka_user: str = Field("iot", pattern=USER, description="who logs in to Kafka, by SASL/SCRAM; empty: no login")
+    kafka_password: SecretStr = Field(NO_PASSWORD, description="empty: in the file `kafka_password` of IOT_SECRETS")
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = Field("SCRAM-SHA-512", description="the kind of SCRAM")
+    kafka_ca: OptionalPath = Field(
+        None, description="PEM file of the authorities that Kafka's certificate may come from; empty: no TLS"
+    )
+    redis_ingest_user: str = Field(
+        "ingest", pattern=USER, description="who writes series (bridge and rebuild); empty: no login"
+    )
+    redis_ingest_password: SecretStr = Field(
+        NO_PASSWORD, description="empty: in the file `redis_ingest_password` of IOT_SECRETS"
+    )
+    redis_viewer_user: str = Field("viewer", pattern=USER, description="who reads series (export); empty: no login")
+    redis_viewer_password: SecretStr = Field(
+        NO_PASSWORD, description="empty: in the file `redis_viewer_password` of IOT_SECRETS"
+    )
+    redis_ca: OptionalPath = Field(
+        None, description="with rediss://: PEM file of the authorities for Redis' certificate; empty: the system's"
+    )
+    redis_certificate: OptionalPath = Field(
+        None, description="with rediss://: PEM file with certificate and key of the client, where Redis asks for them"
+    )
+    secrets: OptionalPath = Field(
+        None, description="directory with a file for each password; empty: `secrets` in the data directory"
     )
 
     # What the topics and series are called
@@ -108,6 +151,9 @@ class Settings(BaseSettings):
 
     # The local stack
     kafka_controller_port: int = Field(9093, ge=1, le=65535, description="KRaft controller of the local stack")
+    stack_certificate: OptionalPath = Field(
+        None, description="PEM file with certificate and key of the local Kafka and Redis; empty: no TLS there"
+    )
     flink_rpc_port: int = Field(6123, ge=1, le=65535, description="JobManager RPC of the local stack")
     kafka_heap: str = Field("512m", pattern=r"^\d+[mg]$", description="Java heap of the local broker")
     redis_memory: str = Field(
@@ -116,6 +162,14 @@ class Settings(BaseSettings):
     jobmanager_memory: str = Field("1024m", pattern=r"^\d+[mg]$", description="memory of the local JobManager")
     taskmanager_memory: str = Field("1536m", pattern=r"^\d+[mg]$", description="memory of the local TaskManager")
     task_slots: int = Field(4, ge=1, le=64, description="task slots of the local TaskManager")
+
+    @field_validator("redis")
+    @classmethod
+    def _no_password(cls, url: str) -> str:
+        if "@" in urlsplit(url).netloc:
+            # The address is shown and logged.
+            raise ValueError("users and passwords do not belong into the address: see IOT_REDIS_INGEST_USER")
+        return url
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Settings:
@@ -129,7 +183,20 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that is to have the same."""
-        return {f"IOT_{name.upper()}": str(value) for name, value in self.model_dump(mode="json").items()}
+        passwords = {name: value for name, value in self if isinstance(value, SecretStr)}
+        return {
+            f"IOT_{name.upper()}": passwords[name].get_secret_value()
+            if name in passwords
+            else ""
+            if value is None
+            else str(value)
+            for name, value in self.model_dump(mode="json").items()
+        }
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where the passwords are that were not given themselves, one a file."""
+        return self.secrets or self.data_dir / "secrets"
 
     @property
     def checkpoint_uri(self) -> str:
@@ -140,6 +207,11 @@ class Settings(BaseSettings):
     def kafka_port(self) -> int:
         """Port of the first bootstrap server: the one that a local broker listens on."""
         return int(self.kafka.split(",")[0].rsplit(":", 1)[1])
+
+    @property
+    def kafka_protocol(self) -> str:
+        """Kafka's word for how a client connects: with or without login and TLS."""
+        return ("SASL_" if self.kafka_user else "") + ("SSL" if self.kafka_ca else "PLAINTEXT")
 
     @property
     def redis_port(self) -> int:
@@ -160,8 +232,17 @@ def load(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = [f"{_variable(e['loc'])}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
+        wrong = [f"{_variable(e['loc'])}: {e['msg']}{_shown(e['loc'], e['input'])}" for e in error.errors()]
         raise UserError("\n".join(wrong)) from error
+
+
+def _shown(location: tuple[int | str, ...], value: object) -> str:
+    """What was given, unless it is, or holds, a password."""
+    return f" (it is {value!r})" if location and location[0] in Settings.model_fields.keys() - HIDDEN else ""
+
+
+HIDDEN = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr} | {"redis"}
+"""Settings that are not repeated when they are malformed. A URL may have got a password."""
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 import connections
+import refusals
 from command_line import UserError
 from ingest.dead_letters import DeadLetter, DeadLetters
 from ingest.records import Point, Records
@@ -119,7 +120,7 @@ class Bridge:
             pass
         except KafkaException as error:
             raise UserError(
-                f"Kafka refuses to go on: {error.args[0].str()}. What was not stored is read again."
+                f"Kafka refuses to go on: {refusals.explained(error)}. What was not stored is read again."
             ) from error
         finally:
             self._report()
@@ -200,7 +201,7 @@ class Bridge:
 
         def waiting(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            log.warning("%s: %s; trying again in %.1f s", what, error, state.upcoming_sleep)
+            log.warning("%s: %s; trying again in %.1f s", what, refusals.explained(error), state.upcoming_sleep)
 
         def sleep(seconds: float) -> None:
             if self._stop.wait(seconds):
@@ -230,7 +231,7 @@ class Bridge:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
-            log.warning("Kafka: %s; waiting", error.str())
+            log.warning("Kafka: %s; waiting", refusals.explained(error))
 
     def _leave(self) -> None:
         """Leave the group, unless Kafka is away: that would be waited for without an end."""

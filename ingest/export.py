@@ -17,6 +17,7 @@ import redis
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+import refusals
 from command_line import UserError
 from ingest.stored import Samples, Stored, StoredSeries
 from settings import Settings
@@ -101,7 +102,7 @@ def export(settings: Settings, wanted: Sequence[str], span: Span, target: Target
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
     except redis.RedisError as error:
-        raise UserError(f"Redis does not answer (IOT_REDIS): {error}") from error
+        raise UserError(f"Redis does not answer (IOT_REDIS): {refusals.explained(error)}") from error
     finally:
         stored.close()
 

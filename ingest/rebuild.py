@@ -37,6 +37,7 @@ from dataclasses import dataclass, field
 import redis
 from confluent_kafka import KafkaException, Message
 
+import refusals
 from command_line import UserError
 from ingest.first_readings import FirstReadings
 from ingest.records import Point, Records
@@ -206,8 +207,8 @@ def _told(settings: Settings) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise UserError(f"Kafka does not go on at {settings.kafka}: {error.args[0].str()}. {AGAIN}") from error
+        raise UserError(f"Kafka does not go on at {settings.kafka}: {refusals.explained(error)}. {AGAIN}") from error
     except redis.RedisError as error:
-        raise UserError(f"Redis does not go on (IOT_REDIS): {error}. {AGAIN}") from error
+        raise UserError(f"Redis does not go on (IOT_REDIS): {refusals.explained(error)}. {AGAIN}") from error
     except StoreError as error:
         raise UserError(f"Redis refuses: {error}") from error

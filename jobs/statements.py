@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from string import Template
 
+from jobs import connector
 from jobs.bounds import Bounds
 from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
@@ -23,7 +24,9 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
     meters = catalogue.meters.items()
     before = milliseconds(settings.sliding_window - settings.window)
     return {
-        "brokers": settings.kafka,
+        "kafka": ",\n    ".join(
+            f"'properties.{name}' = {_text(value)}" for name, value in connector.properties(settings).items()
+        ),
         "topic": (settings.prefix if bounds is None else bounds.source) + READINGS,
         "scan": ",\n    ".join(
             f"'scan.{name}' = '{value}'"
@@ -98,7 +101,8 @@ def _interval(duration: timedelta) -> str:
 
 
 def _text(value: str) -> str:
-    return f"'{value}'"
+    quoted = value.replace("'", "''")
+    return f"'{quoted}'"
 
 
 def _constants(kind: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, Producer
 
 import connections
+import refusals
 from command_line import UserError
 from settings import Settings
 
@@ -46,6 +47,7 @@ class Delivery:
         self.acknowledged = 0
         self.failed = 0
         self._failure = ""
+        self._heard = refusals.Heard()
         self._topic = topic
         self._headers = [(HEADER, identity.encode())]
         self._patience = (
@@ -67,9 +69,9 @@ class Delivery:
         )
         try:
             # A message for a partition that librdkafka does not know of yet fails, so ask first.
-            metadata = self._producer.list_topics(topic, timeout=30).topics[topic]
-        except KafkaException as error:
-            raise DeliveryError(f"Kafka does not answer at {settings.kafka}: `make up` starts it. ({error})") from error
+            metadata = refusals.kafka_metadata(self._producer, self._heard, settings, topic).topics[topic]
+        except refusals.KafkaUnreachableError as error:
+            raise DeliveryError(str(error)) from error
         if metadata.error is not None:
             raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
         self.partitions = len(metadata.partitions)
@@ -140,7 +142,8 @@ class Delivery:
             self.acknowledged += 1
         else:
             self.failed += 1
-            self._failure = error.str()
+            self._failure = refusals.explained(error)
 
     def _error(self, error: KafkaError) -> None:
-        log.warning("Kafka: %s. Readings wait here until it is back (%s).", error.str(), self._patience)
+        self._heard(error)
+        log.warning("Kafka: %s. Readings wait here until it is back (%s).", refusals.explained(error), self._patience)

@@ -17,7 +17,7 @@ def shown(value: object) -> str:
         return str(ISO.dump_python(value, mode="json"))
     if isinstance(value, Path):
         return value.relative_to(ROOT).as_posix()
-    return str(value) or "(empty)"
+    return "(empty)" if value is None else str(value) or "(empty)"
 
 
 def test_the_readme_describes_every_setting_with_its_default() -> None:

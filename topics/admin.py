@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
 
 import connections
+import refusals
 from command_line import UserError
 from settings import Settings
 from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, TOPICS
@@ -86,12 +87,12 @@ def existing(settings: Settings) -> set[str]:
 
 def partitions(settings: Settings) -> dict[str, int]:
     """Every topic on the broker, with its number of partitions. Raises ``TopicError`` when Kafka does not answer."""
+    heard = refusals.Heard()
+    asking = AdminClient({**connections.kafka(settings), "log_level": 0, "error_cb": heard})
     try:
-        metadata = client(settings).list_topics(timeout=TIMEOUT)
-    except KafkaException as error:
-        raise TopicError(
-            f"Kafka does not answer at {settings.kafka}: start it (`make up`), or set IOT_KAFKA. ({_text(error)})"
-        ) from error
+        metadata = refusals.kafka_metadata(asking, heard, settings, seconds=TIMEOUT)
+    except refusals.KafkaUnreachableError as error:
+        raise TopicError(str(error)) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
@@ -270,4 +271,4 @@ def _timestamp(consumer: Consumer, tp: TopicPartition, offset: int) -> int | Non
 
 
 def _text(error: KafkaException) -> str:
-    return str(error.args[0].str())
+    return refusals.explained(error)

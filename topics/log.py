@@ -9,6 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 import connections
+import refusals
 from command_line import UserError
 from settings import Settings
 from topics.admin import partitions
@@ -130,13 +131,14 @@ def write(settings: Settings, records: Iterable[Record]) -> int:
     Raises ``LogError`` when one is not.
     """
     failed: list[str] = []
-    producer = Producer({**connections.kafka(settings), "enable.idempotence": True, "log_level": 0})
+    heard = refusals.Heard()
+    producer = Producer({**connections.kafka(settings), "enable.idempotence": True, "log_level": 0, "error_cb": heard})
     # A message for a partition that librdkafka does not know of yet fails, so ask first.
-    producer.list_topics(timeout=TIMEOUT)
+    refusals.kafka_metadata(producer, heard, settings)
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
         if error is not None:
-            failed.append(error.str())
+            failed.append(refusals.explained(error))
 
     written = 0
     for topic, key, value, partition, timestamp, headers in records:

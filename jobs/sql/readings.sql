@@ -1,6 +1,6 @@
 -- The readings, as they arrive.
 --
--- Parameters: topic, brokers, group, scan (options: where reading begins and ends), aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
+-- Parameters: topic, kafka (options: address, login and TLS), group, scan (options: where reading begins and ends), aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
 --   'difference' or, for heartbeats, 'none'), future_tolerance_ms, watermark_delay (B, days and time).
 --
 -- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
@@ -30,7 +30,7 @@ CREATE TEMPORARY TABLE readings (
 ) WITH (
     'connector' = 'kafka',
     'topic' = '${topic}',
-    'properties.bootstrap.servers' = '${brokers}',
+    ${kafka},
     'properties.group.id' = '${group}',
     'scan.watermark.emit.strategy' = 'on-event',
     ${scan},

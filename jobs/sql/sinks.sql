@@ -1,6 +1,6 @@
 -- The results. Corrections of one aggregate within flush_ms become one record.
 --
--- Parameters: aggregates_topic, rejected_topic, brokers, flush_ms.
+-- Parameters: aggregates_topic, rejected_topic, kafka (options: address, login and TLS), flush_ms.
 CREATE TEMPORARY TABLE aggregates (
     series       STRING,
     site         STRING,
@@ -13,7 +13,7 @@ CREATE TEMPORARY TABLE aggregates (
 ) WITH (
     'connector' = 'upsert-kafka',
     'topic' = '${aggregates_topic}',
-    'properties.bootstrap.servers' = '${brokers}',
+    ${kafka},
     'key.format' = 'json',
     'value.format' = 'json',
     'sink.buffer-flush.interval' = '${flush_ms} ms',
@@ -30,7 +30,7 @@ CREATE TEMPORARY TABLE rejected (
 ) WITH (
     'connector' = 'kafka',
     'topic' = '${rejected_topic}',
-    'properties.bootstrap.servers' = '${brokers}',
+    ${kafka},
     'key.format' = 'json',
     'key.fields' = 'site;sensor;ts',
     'value.format' = 'json'

@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psutil
 
+from connections import ADMIN
 from scripts.stack.paths import Paths
 from scripts.stack.processes import processes
 from settings import Settings
@@ -25,6 +27,7 @@ def complaints(settings: Settings) -> Iterator[str]:
     for name, address in (("IOT_KAFKA", settings.kafka), ("IOT_REDIS", settings.redis), ("IOT_FLINK", settings.flink)):
         if "127.0.0.1" not in address or "," in address:
             yield f"{name} is {address}: the local stack listens on 127.0.0.1 only. Unset it, or start no local stack."
+    yield from _of_access(settings)
     for process in processes(settings):
         for port in process.ports:
             if holder := _holder(port):
@@ -44,6 +47,32 @@ def complaints(settings: Settings) -> Iterator[str]:
         )
     if len(os.fsencode(paths.run / "supervisor.sock")) > SOCKET_PATH:
         yield f"the path {paths.run} is too long for a Unix socket: set IOT_DATA_DIR to a shorter one."
+
+
+def _of_access(settings: Settings) -> Iterator[str]:
+    names = {
+        "IOT_KAFKA_USER": settings.kafka_user,
+        "IOT_REDIS_INGEST_USER": settings.redis_ingest_user,
+        "IOT_REDIS_VIEWER_USER": settings.redis_viewer_user,
+    }
+    for setting, user in names.items():
+        if user in ("", ADMIN, "default"):
+            yield f"{setting} is {user or 'empty'}: the local stack wants another name there."
+    if settings.redis_ingest_user == settings.redis_viewer_user:
+        yield "IOT_REDIS_INGEST_USER and IOT_REDIS_VIEWER_USER are the same: the local stack wants two."
+    if urlsplit(settings.redis).path.strip("/0"):
+        yield f"IOT_REDIS is {settings.redis}: the local stack keeps series in database 0."
+    ours = settings.stack_certificate is not None
+    for setting, tls in (
+        ("IOT_KAFKA_CA", settings.kafka_ca is not None),
+        ("rediss:// in IOT_REDIS", settings.redis.startswith("rediss:")),
+        ("IOT_REDIS_CA", settings.redis_ca is not None),
+    ):
+        if tls != ours:
+            yield (
+                f"IOT_STACK_CERTIFICATE and {setting} go together: without one of them the local stack does not have "
+                "TLS, with all of them it has nothing else."
+            )
 
 
 def _holder(port: int) -> str | None:

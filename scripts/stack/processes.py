@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from string import Template
 
@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 import connections
 from jobs.tools import INSTALLED, flink_environment, flink_home, java_home
+from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from settings import ROOT, Settings
 
@@ -39,13 +40,13 @@ class Process:
     stop_seconds: int = 20
 
 
-def write_configuration(settings: Settings, paths: Paths) -> None:
-    """Fill in the files of ``conf/`` for these settings, below the run directory."""
+def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Process]) -> None:
+    """Fill in the files of ``conf/`` for these settings, below the run directory; ``programs`` will be supervised."""
     values = {
         **settings.model_dump(),
+        **access.parameters(settings),
         "checkpoint_uri": settings.checkpoint_uri,
         "kafka_port": settings.kafka_port,
-        "redis_port": settings.redis_port,
         "flink_port": settings.flink_port,
         "redis_home": redis_home(),
         "root": ROOT,
@@ -60,13 +61,14 @@ def write_configuration(settings: Settings, paths: Paths) -> None:
         ("flink-log4j.properties", "flink-conf/log4j-console.properties"),
         ("flink-log4j.properties", "flink-conf/log4j-cli.properties"),
         ("redis.conf", "redis.conf"),
+        ("redis.acl", "redis.acl"),
         ("supervisord.conf", "supervisord.conf"),
     ):
         path = paths.run / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
+        access.write_private(path, Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
     with (paths.run / "supervisord.conf").open("a") as conf:
-        for process in processes(settings):
+        for process in programs:
             conf.write(_program(process, paths))
 
 
@@ -93,8 +95,9 @@ stdout_logfile_backups=2
 
 
 def classpath() -> str:
-    """Kafka's jars, as Java's wildcard class path."""
-    return f"{INSTALLED}/kafka/jars/*:{INSTALLED}/kafka/modules/*"
+    """Kafka's jars. What makes it log is not among them; Flink has it."""
+    logging = (jar for part in ("api", "core", "slf4j-impl") for jar in (flink_home() / "lib").glob(f"log4j-{part}-*"))
+    return ":".join([*map(str, logging), f"{INSTALLED}/kafka/jars/*", f"{INSTALLED}/kafka/modules/*"])
 
 
 def kafka_java(settings: Settings, paths: Paths) -> list[str]:
@@ -163,12 +166,14 @@ def _kafka_answers(settings: Settings) -> bool:
     if not _listens(settings.kafka_port):  # saves librdkafka's complaints about a broker that is still starting
         return False
     try:
-        return bool(AdminClient({**connections.kafka(settings), "log_level": 0}).list_topics(timeout=2).brokers)
+        return bool(AdminClient({**access.kafka_admin(settings), "log_level": 0}).list_topics(timeout=2).brokers)
     except KafkaException:
         return False
 
 
 def _redis_answers(settings: Settings) -> bool:
+    if not _listens(settings.redis_port):
+        return False
     try:
         return bool(connections.redis(settings, "admin").ping())
     except redis.RedisError:  # still loading its file, or not there

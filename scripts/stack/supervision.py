@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -18,6 +18,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from command_line import UserError
+from scripts.stack import access
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
@@ -32,11 +33,12 @@ class StackError(UserError):
 
 
 class Stack:
-    """The supervised processes below one data directory."""
+    """The supervised processes below one data directory; ``only`` names some, where not all are wanted."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, only: Container[str] | None = None) -> None:
         self.settings = settings
         self.paths = Paths.of(settings)
+        self._processes = [each for each in processes(settings) if only is None or each.name in only]
 
     def up(self, said: Callable[[str], None] = lambda _: None) -> None:
         """Install what is missing and start the processes; ready when this returns. Idempotent.
@@ -46,24 +48,29 @@ class Stack:
         if missing():
             for part in install():
                 said(f"installing {part}")
-        if not self.running():
+        if self.running():
+            if not access.secrets_made(self.settings):
+                raise StackError("the stack that runs was started without logins: `make down` first, then `make up`")
+        else:
             if wrong := list(complaints(self.settings)):
                 raise StackError("\n".join(wrong))
             for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
-                directory.mkdir(parents=True, exist_ok=True)
-            write_configuration(self.settings, self.paths)
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            access.make_secrets(self.settings)
+            write_configuration(self.settings, self.paths, self._processes)
             self._format_kafka()
             said("starting Kafka, Redis and Flink")
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
             subprocess.run(_without_warnings(supervisord), check=True, stdout=subprocess.DEVNULL)
             self._wait("supervisor", self._answers)
-        for process in processes(self.settings):
+        for process in self._processes:
             if process.autostart:
                 self.start(process.name)
-        for process in processes(self.settings):
+        for process in self._processes:
             if process.autostart:
                 self._wait(process.name, process.ready)
+        access.grant(self.settings)
 
     def down(self) -> None:
         """Stop every process and the supervisor; none is left when this returns. Idempotent."""
@@ -81,7 +88,7 @@ class Stack:
         """Delete all data, checkpoints and logs. The stack must be down."""
         if self.running():
             raise StackError("the stack is running: `make down` first")
-        for directory in (self.paths.data, self.paths.logs, self.paths.run):
+        for directory in (self.paths.data, self.paths.logs, self.paths.run, self.settings.data_dir / "secrets"):
             shutil.rmtree(directory, ignore_errors=True)
 
     def running(self) -> bool:

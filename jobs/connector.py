@@ -1,0 +1,33 @@
+"""How Flink's Kafka connector connects, by the names that Java clients have for it."""
+
+from __future__ import annotations
+
+from settings import Settings
+
+KAFKA = "org.apache.flink.kafka.shaded.org.apache.kafka.common"
+"""Where Kafka's classes are inside the connector's jar."""
+
+
+def properties(settings: Settings) -> dict[str, str]:
+    """Kafka's options of a table, without ``properties.``.
+
+    They name the place of the password, not the password: whoever connects looks it up, JobManager and TaskManagers.
+    So it stands in no SQL, plan, job graph, checkpoint, log or page of Flink, and its file, as that of IOT_KAFKA_CA,
+    must be at the same path on each of their machines.
+    """
+    options = {"bootstrap.servers": settings.kafka, "security.protocol": settings.kafka_protocol}
+    if settings.kafka_user:
+        if settings.kafka_password.get_secret_value():
+            provider, place = "EnvVarConfigProvider", "IOT_KAFKA_PASSWORD"
+        else:
+            provider, place = "DirectoryConfigProvider", f"{settings.secrets_dir}:kafka_password"
+        options |= {
+            "config.providers": "secret",
+            "config.providers.secret.class": f"{KAFKA}.config.provider.{provider}",
+            "sasl.mechanism": settings.kafka_mechanism,
+            "sasl.jaas.config": f"{KAFKA}.security.scram.ScramLoginModule required "
+            f'username="{settings.kafka_user}" password="${{secret:{place}}}";',
+        }
+    if settings.kafka_ca:
+        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(settings.kafka_ca)}
+    return options
