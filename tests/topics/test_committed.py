@@ -26,7 +26,7 @@ def broker() -> Iterator[MockBroker]:
 
 @pytest.fixture
 def settings(broker: MockBroker) -> Settings:
-    return Settings(_env_file=None, kafka=broker.address)
+    return Settings(_env_file=None, kafka=broker.address, kafka_user="")
 
 
 def commit(settings: Settings, *offsets: TopicPartition) -> None:
