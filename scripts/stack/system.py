@@ -51,10 +51,11 @@ def start_job(settings: Settings, said: Said) -> None:
 
 def where_to_look(settings: Settings, console: Console) -> None:
     """Say where the parts of a running stack can be seen."""
+    redis = f"Redis at {settings.redis}, as {settings.redis_viewer_user}"
     console.print()
     for what, where in (
         ("Flink's own pages", settings.flink),
-        ("series", f"Redis at {settings.redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
+        ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
         ("topics", "python -m topics describe"),
         ("all of it", "make status, make logs"),
         ("stop it", "make down"),

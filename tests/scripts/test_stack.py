@@ -10,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from typer.testing import CliRunner
 
 import settings as settings_module
+from scripts.stack import access
 from scripts.stack.__main__ import app
 from scripts.stack.checks import complaints
 from scripts.stack.processes import processes
@@ -118,6 +120,50 @@ def test_a_broker_elsewhere_wants_no_local_stack(elsewhere: Settings) -> None:
     broker = f"kafka.example:{elsewhere.kafka_port}"
     (complaint,) = complaints(elsewhere.model_copy(update={"kafka": broker}))
     assert f"IOT_KAFKA is {broker}" in complaint
+
+
+@pytest.mark.parametrize(
+    ("update", "said"),
+    [
+        ({"kafka_user": ""}, "IOT_KAFKA_USER is empty"),
+        ({"kafka_user": "admin"}, "IOT_KAFKA_USER is admin"),
+        ({"redis_viewer_user": "default"}, "IOT_REDIS_VIEWER_USER is default"),
+        ({"redis_viewer_user": "ingest"}, "are the same"),
+        ({"redis": "redis://127.0.0.1:{port}/1"}, "keeps series in database 0"),
+        ({"kafka_ca": Path("ca.pem")}, "IOT_STACK_CERTIFICATE and IOT_KAFKA_CA go together"),
+        ({"redis": "rediss://127.0.0.1:{port}/0"}, "IOT_STACK_CERTIFICATE and rediss:// in IOT_REDIS go together"),
+        (
+            {"stack_certificate": Path("it.pem"), "kafka_ca": Path("ca.pem"), "redis": "rediss://127.0.0.1:{port}/0"},
+            "IOT_STACK_CERTIFICATE and IOT_REDIS_CA go together",
+        ),
+    ],
+)
+def test_logins_and_tls_that_the_local_stack_does_not_have(
+    elsewhere: Settings, update: dict[str, Any], said: str
+) -> None:
+    if "redis" in update:
+        update = {**update, "redis": update["redis"].format(port=elsewhere.redis_port)}
+    (complaint,) = complaints(elsewhere.model_copy(update=update))
+    assert said in complaint
+
+
+def test_a_stack_from_before_there_were_logins_says_how_to_get_them(
+    elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stack, "running", lambda _: True)
+    with pytest.raises(StackError, match="started without logins: `make down` first, then `make up`"):
+        Stack(elsewhere).up()
+
+
+def test_reset_deletes_the_passwords_too(elsewhere: Settings) -> None:
+    access.make_secrets(elsewhere)
+    made = {file.name: file.read_text() for file in elsewhere.secrets_dir.iterdir()}
+    assert len(set(made.values())) == len(access.PASSWORDS)
+    assert all(len(password) >= 40 for password in made.values())
+    access.make_secrets(elsewhere)
+    assert {file.name: file.read_text() for file in elsewhere.secrets_dir.iterdir()} == made
+    Stack(elsewhere).reset()
+    assert not elsewhere.secrets_dir.exists()
 
 
 @pytest.mark.parametrize(
