@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import product
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.validity import LATEST, TS
@@ -282,3 +283,23 @@ def records(draw: st.DrawFn) -> bytes:
         begin = draw(st.integers(0, len(value)))
         value = value[:begin] + draw(st.sampled_from(PATCHES)) + value[begin + draw(st.integers(0, 4)) :]
     return value
+
+
+def batch(count: int) -> list[bytes]:
+    """Different records, about ``count`` of them, the same ones each time."""
+    found: dict[bytes, None] = {}
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(records())
+    def collect(record: bytes) -> None:
+        found[record] = None
+
+    collect()
+    return list(found)
