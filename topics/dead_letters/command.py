@@ -28,6 +28,9 @@ HISTORY_SUFFIX = ".history.csv"
 INTO = "repaired."
 """Prefix that is proposed for the backfill of what came too late."""
 
+WIDE = 400
+"""Columns of a table that nobody's terminal limits."""
+
 app = typer.Typer(
     help="List the records that held no valid reading; send them again, repaired.", pretty_exceptions_enable=False
 )
@@ -117,20 +120,36 @@ def _list(found: list[Letter], last: int) -> None:
         return
     if len(newest) < len(found):
         console.print(f"the newest {len(newest)}:")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("origin", "sent (UTC)", "reason", "detail", "key", "value"):
-        table.add_column(name, no_wrap=True)
+    table = _table("origin", "sent (UTC)", "reason", "key")
     for letter in newest:
         table.add_row(
             Text(shown(None if letter.origin is None else str(letter.origin), 80)),
             Text(repair_file.utc(letter.sent)),
             Text(shown(letter.reason, 20)),
-            Text(shown(letter.detail, 60)),
             Text(shown(letter.key, 20)),
-            Text(shown(letter.value, 80)),
+            _cut(shown(letter.detail, 60)),
+            _cut(shown(letter.value, 80)),
         )
+    _print(table)
+
+
+def _table(*whole: str) -> Table:
+    """A table of these columns, which are shown whole, and of two that give way when the terminal is narrow."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in whole:
+        table.add_column(name, no_wrap=True, justify="right" if name == "line" else "left")
+    for name in ("detail", "value") if "key" in whole else ("detail",):
+        table.add_column(name)
+    return table
+
+
+def _cut(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _print(table: Table) -> None:
     console.print()
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else WIDE)
 
 
 def _tell(plan: resend.Plan, lines: int, history: Path, settings: Settings, *, dry_run: bool) -> None:
@@ -156,14 +175,10 @@ def _tell(plan: resend.Plan, lines: int, history: Path, settings: Settings, *, d
 
 
 def _list_refused(refused: Iterable[resend.Refused]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("line", justify="right")
-    for name in ("origin", "reason", "detail"):
-        table.add_column(name, no_wrap=True)
+    table = _table("line", "origin", "reason")
     for line, origin, reason, detail in sorted(refused):
-        table.add_row(str(line), Text(shown(str(origin), 80)), reason, Text(shown(detail, 100)))
-    console.print()
-    console.print(table)
+        table.add_row(str(line), Text(shown(str(origin), 80)), reason, _cut(shown(detail, 100)))
+    _print(table)
 
 
 def _write_history(path: Path, too_late: list[resend.Ready]) -> None:

@@ -10,7 +10,6 @@ to put a ``value`` in the place of ``base64``. ``origin`` names the dead letter 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,15 +93,14 @@ def read(path: Path) -> list[Repaired]:
             continue
         try:
             line = _decode(text)
-            value = base64.b64decode(line.base64, validate=True) if line.base64 is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
+            value = _bytes(line)
+        except ValueError as error:  # not JSON, not of this form, not UTF-8, not base64
             raise UserError(
                 f"{path}, line {number} is no dead letter as `python -m topics deadletter --output` writes one: {error}"
             ) from error
         if (origin := Origin.parse(line.origin)) is None:
             raise UserError(f"{path}, line {number}: origin {shown(line.origin, 80)!r} names no record")
-        # What was repaired goes before the bytes that it replaces.
-        repaired.append(Repaired(number, origin, _bytes(line.value) if bytes(line.value) else value))
+        repaired.append(Repaired(number, origin, value))
     return repaired
 
 
@@ -137,9 +135,11 @@ def _fits(value: bytes) -> bool:
     return True
 
 
-def _bytes(value: msgspec.Raw) -> bytes | None:
-    """The record that a line's value stands for."""
-    raw = bytes(value)
+def _bytes(line: _Line) -> bytes | None:
+    """The record that a line stands for. Raises ``ValueError`` when it stands for none."""
+    raw = bytes(line.value)
+    if not raw:  # what was repaired goes before the bytes that it replaces
+        return None if line.base64 is None else base64.b64decode(line.base64, validate=True)
     if raw == b"null":
         return None
     return msgspec.json.decode(raw, type=str).encode() if raw.startswith(b'"') else raw

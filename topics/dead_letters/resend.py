@@ -185,12 +185,13 @@ def _look(
         start = offsets_at(settings, topic, max(0, oldest - tolerance))
         for message in read(settings, topic, start):
             origin = Origin.of_resent(message)
-            items = [i for i in decode(message.value(), message.timestamp()[1], rules) if isinstance(i, Reading)]
+            items = decode(message.value(), message.timestamp()[1], rules)
             if _never_counted(known.get(Origin.of(message)), items):
                 continue
-            for site, sensor, ts, _ in items:
-                if (site, sensor) not in sensors:
+            for item in items:
+                if isinstance(item, Invalid) or (item.site, item.sensor) not in sensors:
                     continue
+                site, sensor, ts, _ = item
                 found.names.add((site, sensor, ts))
                 if origin is not None:
                     found.resent[origin].add((site, sensor, ts))
@@ -199,7 +200,7 @@ def _look(
     return found
 
 
-def _never_counted(letter: Letter | None, items: list[Reading]) -> bool:
+def _never_counted(letter: Letter | None, items: list[Reading | Invalid]) -> bool:
     """Whether readings that are valid now were none when they came, by the dead letter of their record.
 
     Of an array that was wrong by its bytes the job has counted what stands before the fault.
