@@ -18,13 +18,13 @@ import msgspec
 from command_line import UserError
 from jobs import cluster
 from jobs.bounds import Bounds
-from jobs.clock import watermark
 from jobs.daily_aggregates import NAME
 from jobs.report import day_text
 from jobs.tools import Tools
 from settings import Settings, milliseconds
 from topics import admin, catalogue, log
 from topics.catalogue import Catalogue
+from topics.clock import watermark
 from topics.names import AGGREGATES, READINGS, REJECTED
 
 NEVER = timedelta(days=36_500)

@@ -55,6 +55,18 @@ GOOD = _reads()
 _TEXT = PLAIN.decode()
 _OPEN = PLAIN[:-1]
 
+_UTF32 = ("utf-32-le", "surrogatepass")
+
+
+def _utf16(more: str = "") -> bytes:
+    """A reading in UTF-16, which may hold halves of surrogate pairs; ``more`` as for ``_json``."""
+    return f"{_TEXT[:-1]}{more}}}".encode("utf-16-le", "surrogatepass")
+
+
+def _in_array(more: str) -> bytes:
+    return b"[" + _json(more=more) + b"]"
+
+
 _VALUES = (
     Case("a plain reading", PLAIN, GOOD),
     Case("value: a quoted number", _json(value='"22.5"'), GOOD),
@@ -234,7 +246,54 @@ _RECORDS = (
     Case("record: a comment in front", b"//c\n" + PLAIN, "not_json"),
 )
 
-OBSERVED = (*_VALUES, *_TIMES, *_NAMES, *_FIELDS, *_RECORDS)
+# Jackson looks at how many bytes of UTF-8 belong together, and not at what they amount to; and not behind the record.
+_UNICODE = (
+    Case("UTF-8: a letter of the site in two bytes", PLAIN.replace(b"home", b"\xc1\xa8ome"), GOOD),
+    Case("UTF-8: a letter of the site in three bytes", PLAIN.replace(b"home", b"\xe0\x81\xa8ome"), GOOD),
+    Case("UTF-8: a letter of the site in four bytes", PLAIN.replace(b"home", b"\xf0\x80\x81\xa8ome"), "malformed_site"),
+    Case("UTF-8: a letter of a field's name in two bytes", PLAIN.replace(b"site", b"\xc1\xb3ite"), GOOD),
+    Case("UTF-8: a quoted digit in two bytes", PLAIN.replace(b"22.5", b'"\xc0\xb2\xc0\xb2.5"'), GOOD),
+    Case("UTF-8: a quoted number and a zero in two bytes", PLAIN.replace(b"22.5", b'"22.5\xc0\x80"'), GOOD),
+    Case("UTF-8: a bare digit in two bytes", PLAIN.replace(b"22.5", b"\xc0\xb2"), "not_json"),
+    Case("UTF-8: a quotation mark in two bytes, inside a string", _OPEN + b',"x":"a\xc0\xa2b"}', GOOD),
+    Case("UTF-8: a letter in two bytes behind a backslash", _OPEN + b',"x":"a\\\xc1\xaeb"}', "not_json"),
+    Case("UTF-8: a letter in two bytes behind two backslashes", _OPEN + b',"x":"a\\\\\xc1\xaeb"}', GOOD),
+    Case("UTF-8: half a surrogate pair", _OPEN + b',"x":"\xed\xa0\x80"}', GOOD),
+    Case("UTF-8: half a surrogate pair in a field's name", _OPEN + b',"\xed\xa0\x80":1}', GOOD),
+    Case("UTF-8: a code point beyond Unicode", _OPEN + b',"x":"\xf4\x90\x80\x80"}', GOOD),
+    Case("UTF-8: a sequence of five bytes", _OPEN + b',"x":"\xf8\x88\x80\x80\x80"}', "not_json"),
+    Case("UTF-8: a sequence that is cut off", _OPEN + b',"x":"\xe2\x82"}', "not_json"),
+    Case("UTF-16: the first half of a pair takes a letter along", _utf16(',"x":"\ud83db"'), GOOD),
+    Case("UTF-16: the first half of a pair takes a quote along", _utf16(',"x":"\ud83d"'), "not_json"),
+    Case("UTF-16: the second half of a pair", _utf16(',"x":"\ude00"'), GOOD),
+    Case("UTF-16: a first half takes half of a pair along", _utf16(',"x":"\ud83d\U0001f600"'), GOOD),
+    Case("UTF-16: half a pair behind the reading", _utf16() + b"\x3d\xd8", GOOD),
+    Case("UTF-16: a byte behind the reading", _utf16() + b"}", GOOD),
+    Case("UTF-32: half a pair", _json(more=',"x":"@"').decode().replace("@", "\ud83d").encode(*_UTF32), GOOD),
+    Case("UTF-32: two bytes behind the reading", _TEXT.encode(*_UTF32) + b"}}", GOOD),
+    Case("UTF-32: no Unicode behind the reading", _TEXT.encode(*_UTF32) + b"\xff" * 4, "not_json"),
+    Case("UTF-32: no Unicode 4000 characters behind", _TEXT.ljust(4000).encode(*_UTF32) + b"\xff" * 4, GOOD),
+    Case("UTF-32: no Unicode 3999 characters behind", _TEXT.ljust(3999).encode(*_UTF32) + b"\xff" * 4, "not_json"),
+)
+
+# StreamReadConstraints. What is counted of a name is bytes in UTF-8, and 16-bit units elsewhere.
+_LIMITS = (
+    Case("limit: a name of 50,000 bytes", _json(more=f',"{"n" * 50_000}":1'), GOOD),
+    Case("limit: a name of 50,001 bytes", _json(more=f',"{"n" * 50_001}":1'), "not_json"),
+    Case("limit: a name of 25,001 letters of two bytes", _json(more=f',"{"é" * 25_001}":1'), "not_json"),
+    Case("limit: the same name inside another field, in front", _json(site=f'{{"{"n" * 50_001}":1}}'), "not_json"),
+    Case("limit: a name of 50,000 units in UTF-16", _utf16(f',"{"é" * 50_000}":1'), GOOD),
+    Case("limit: a name of 50,001 units in UTF-16", _utf16(f',"{"é" * 50_001}":1'), "not_json"),
+    Case("limit: 1000 levels", _json(more=f',"x":{"[" * 999}{"]" * 999}'), GOOD),
+    Case("limit: 1001 levels", _json(more=f',"x":{"[" * 1000}{"]" * 1000}'), "not_json"),
+    Case("limit: 1000 levels, one of them around the reading", _in_array(f',"x":{"[" * 998}{"]" * 998}'), GOOD),
+    Case("limit: 1001 levels, one of them around the reading", _in_array(f',"x":{"[" * 999}{"]" * 999}'), "not_json"),
+    Case("limit: 1000 levels of objects", _json(more=',"x":' + '{"a":' * 999 + "1" + "}" * 999), GOOD),
+    Case("limit: brackets in a string are no levels", _json(more=f',"x":"{"[" * 3000}"'), GOOD),
+    Case("limit: 3000 levels behind the reading", PLAIN + b"[" * 3000, GOOD),
+)
+
+OBSERVED = (*_VALUES, *_TIMES, *_NAMES, *_FIELDS, *_RECORDS, *_UNICODE, *_LIMITS)
 """Cases that a Flink 2.3 has been seen to decode in this way."""
 
 _FROM_THE_CONTRACT = (

@@ -13,9 +13,12 @@ import command_line
 import settings as settings_module
 from topics import admin, catalogue
 from topics import audit as accounting
+from topics.dead_letters import command as dead_letters
 
 app = typer.Typer(
-    help="Create, describe, audit and delete the topics.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Create, describe, audit and delete the topics; list and resend dead letters.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 console = Console(soft_wrap=True)
 
@@ -85,7 +88,8 @@ def audit(prefix: Prefix = None) -> None:
         (account.rejected, "  are in lateRej: too late, or their day's state was gone"),
         (account.open, "  belong to a day that is still open"),
         (account.replaced, "  belong to a day that a backfill has replaced"),
-        (account.dead_letters, "dead letters"),
+        (account.dead_letters, "dead letters, of which"),
+        (account.resendable, "  would be valid by now: `python -m topics deadletter --pending`"),
     ):
         console.print(f"{number:>14,}  {what}", highlight=False)
     for line in account.unexplained:
@@ -93,6 +97,9 @@ def audit(prefix: Prefix = None) -> None:
     if account.unexplained:
         raise typer.Exit(1)
     console.print("every reading is accounted for")
+
+
+app.add_typer(dead_letters.app, name="deadletter")
 
 
 @app.command()

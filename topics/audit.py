@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from settings import Settings, milliseconds
 from topics import results
 from topics.admin import partitions
 from topics.catalogue import Catalogue
+from topics.dead_letters.letters import BY_SETTINGS, letters
 from topics.log import read
-from topics.names import AGG_DAY_COUNT, AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED
+from topics.names import AGG_DAY_COUNT, AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.origin import Origin
 from topics.reading import Invalid, Rules, decode
 
@@ -26,7 +28,7 @@ class Account:
 
     ``readings`` are the valid ones of dailyAggr, each name (site, sensor, ts) once; ``repeated`` how often one came
     again. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr whose day is a
-    backfill's now.
+    backfill's now. ``resendable`` are dead letters that would be valid by now: their sensor has been added since.
     """
 
     records: int = 0
@@ -40,6 +42,7 @@ class Account:
     history: int = 0
     replaced: int = 0
     dead_letters: int = 0
+    resendable: int = 0
     unexplained: list[str] = field(default_factory=list)
 
 
@@ -51,36 +54,21 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     """
     account = Account()
     window = milliseconds(settings.window)
-    rules = Rules(catalogue, milliseconds(settings.future_tolerance))
-    wrong: set[Origin] = set()
-
-    def by_day(topic: str) -> dict[Day, set[int]]:
-        seen: dict[Day, set[int]] = defaultdict(set)
-        for message in read(settings, settings.prefix + topic):
-            account.records += 1
-            found = decode(message.value(), message.timestamp()[1], rules)
-            account.heartbeats += not found
-            for item in found:
-                if isinstance(item, Invalid):
-                    account.invalid += 1
-                    wrong.add(Origin.of(message))
-                    continue
-                day = (item.site, item.sensor, item.ts - item.ts % window)
-                account.repeated += item.ts in seen[day]
-                seen[day].add(item.ts)
-        return seen
-
-    seen = by_day(READINGS)
+    found = _Readings(settings, catalogue, account)
+    seen = found.by_day(READINGS)
     account.readings = sum(map(len, seen.values()))
-    history = by_day(HISTORY) if settings.prefix + HISTORY in partitions(settings) else {}
+    history = found.by_day(HISTORY) if settings.prefix + HISTORY in partitions(settings) else {}
     account.history = sum(map(len, history.values()))
     rejected = _rejected(settings, window)
     counts = _counts(settings)
     closed = max((start for _, _, start in counts), default=-1)
-    letters = Counter(Origin.told_by(message) for message in read(settings, settings.prefix + DEAD_LETTERS))
 
-    for day in sorted(seen.keys() | history.keys() | rejected.keys() | counts.keys()):
+    of_letters = Counter(letter.origin for letter in letters(settings))
+
+    for day in sorted(seen.keys() | history.keys() | rejected.keys() | counts.keys() | found.aside.keys()):
         live, past, late = seen.get(day, set()), history.get(day, set()), rejected.get(day, set())
+        left = found.aside.get(day, set()) - live - past - late
+        account.resendable += len(left)
         count, merged = counts.get(day, (None, False))
         if merged:
             account.replaced += len(live - past)
@@ -88,23 +76,69 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         account.rejected += len((past if merged else live) & late)
         if count is None and day[2] > closed:
             account.open += accepted
-        elif (count or 0) == accepted:
-            account.counted += accepted
+        elif (count or 0) in (accepted, accepted + len(left)):
+            account.counted += count or 0
         else:
             account.unexplained.append(f"{_day(day)}: {accepted} readings accepted, {count or 0} counted")
-        if strange := late - live - past:
+        if strange := late - live - past - found.aside.get(day, set()):
             account.unexplained.append(f"{_day(day)}: {len(strange)} rejected that are not in dailyAggr")
         if not merged and (uncounted := past - live):
             account.unexplained.append(f"{_day(day)}: {len(uncounted)} readings of history that no count contains")
-    account.dead_letters = letters.total()
-    del letters[None]  # somebody else's
+    account.dead_letters = of_letters.total()
     readings = {settings.prefix + topic for topic in (READINGS, HISTORY)}
-    for origin in sorted(o for o in letters.keys() - wrong if o and o.topic in readings):
-        account.unexplained.append(f"dead letter of {origin}: a valid reading stands there")
-    for origin in sorted(wrong - letters.keys()):
-        account.unexplained.append(f"invalid record at {origin}: not in deadLetter")
-    account.unexplained += [f"dead letter of {origin}: {n} times" for origin, n in sorted(letters.items()) if n > 1]
+    account.unexplained += _strange_letters(of_letters, found.wrong, found.excused, readings)
     return account
+
+
+class _Readings:
+    """Reads readings by day, and counts what it meets on the way.
+
+    ``wrong``: invalid records. ``excused``: records that became dead letters and are valid by now, and ``aside``: the
+    readings of these. The job has not counted them when they came; a replay since then has.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, account: Account) -> None:
+        self.wrong: set[Origin] = set()
+        self.excused: set[Origin] = set()
+        self.aside: dict[Day, set[int]] = defaultdict(set)
+        self._settings = settings
+        self._account = account
+        self._rules = Rules(catalogue, milliseconds(settings.future_tolerance))
+        self._by_settings = {letter.origin for letter in letters(settings) if letter.reason in BY_SETTINGS}
+
+    def by_day(self, topic: str) -> dict[Day, set[int]]:
+        """The readings of a topic, each name once, by sensor and day."""
+        account, window = self._account, milliseconds(self._settings.window)
+        seen: dict[Day, set[int]] = defaultdict(set)
+        for message in read(self._settings, self._settings.prefix + topic):
+            account.records += 1
+            found = decode(message.value(), message.timestamp()[1], self._rules)
+            account.heartbeats += not found
+            for item in found:
+                if isinstance(item, Invalid):
+                    account.invalid += 1
+                    self.wrong.add(Origin.of(message))
+                    continue
+                day = (item.site, item.sensor, item.ts - item.ts % window)
+                if (origin := Origin.of(message)) in self._by_settings:
+                    self.excused.add(origin)
+                    self.aside[day].add(item.ts)
+                    continue
+                account.repeated += item.ts in seen[day]
+                seen[day].add(item.ts)
+        return seen
+
+
+def _strange_letters(
+    letters: Counter[Origin | None], wrong: set[Origin], excused: set[Origin], readings: set[str]
+) -> Iterator[str]:
+    """Where the letters and the invalid records of the topics ``readings`` do not fit, one to one."""
+    told = {origin: count for origin, count in letters.items() if origin}  # others are somebody else's
+    for origin in sorted(o for o in told.keys() - wrong - excused if o.topic in readings):
+        yield f"dead letter of {origin}: a valid reading stands there"
+    for origin in sorted(wrong - told.keys()):
+        yield f"invalid record at {origin}: not in deadLetter"
+    yield from (f"dead letter of {origin}: {count} times" for origin, count in sorted(told.items()) if count > 1)
 
 
 def _rejected(settings: Settings, window: int) -> dict[Day, set[int]]:

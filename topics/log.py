@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -49,15 +49,15 @@ class TopicReader:
     answer.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
-        """Raises ``LogError`` when there is no such topic."""
+    def __init__(self, settings: Settings, topic: str, start: Mapping[int, int] | None = None) -> None:
+        """``start``: where to begin, by partition. Raises ``LogError`` when there is no such topic."""
         self._topic = topic
         try:
             self._partitions = range(partitions(settings)[topic])
         except KeyError:
             raise LogError(f"there is no topic {topic}: `python -m topics create` makes it") from None
         self._consumer = consumer(settings)
-        self._next: dict[int, int] = {}
+        self._next: dict[int, int] = dict(start or {})
 
     def waiting(self) -> int:
         """Records between here and the end. (Compaction makes them fewer.)"""
@@ -104,9 +104,12 @@ class TopicReader:
         return ends
 
 
-def read(settings: Settings, topic: str) -> Iterator[Message]:
-    """Every record of a topic, each partition in order, up to its ends of now. Raises as ``TopicReader`` does."""
-    reader = TopicReader(settings, topic)
+def read(settings: Settings, topic: str, start: Mapping[int, int] | None = None) -> Iterator[Message]:
+    """Every record of a topic, each partition in order, up to its ends of now. Raises as ``TopicReader`` does.
+
+    ``start``: offsets to begin at, by partition; without it the beginning of each.
+    """
+    reader = TopicReader(settings, topic, start)
     try:
         for messages in reader.read_on():
             yield from messages

@@ -6,6 +6,9 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import Message
 
+RESENT = "resent"
+"""Header of a reading that was a dead letter and is sent again, repaired; its value is the origin as text."""
+
 
 class Origin(NamedTuple):
     """The place of a record in Kafka."""
@@ -27,6 +30,22 @@ class Origin(NamedTuple):
             return cls(headers["topic"].decode(), int(headers["partition"]), int(headers["offset"]))
         except (KeyError, ValueError, TypeError, AttributeError):  # anybody can write to the topic
             return None
+
+    @classmethod
+    def of_resent(cls, message: Message) -> Self | None:
+        """Where the dead letter stood of which this is the repaired record; None for every other record."""
+        for name, value in message.headers() or ():
+            if name == RESENT and isinstance(value, bytes):
+                return cls.parse(value.decode(errors="replace"))
+        return None
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The origin that ``str`` has made this text of; None when it is none."""
+        words = text.rsplit(" ", 2)
+        if len(words) == 3 and all(word.isascii() and word.isdecimal() for word in words[1:]):
+            return cls(words[0], int(words[1]), int(words[2]))
+        return None
 
     def headers(self) -> dict[str, str]:
         """The headers of the dead letter."""

@@ -3,7 +3,8 @@
 The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can tell a laxity from a proper
 reading, jobs/sql/readings.sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
 verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
-UTF-16, control characters in strings, and of a field given twice the first one. tests/validity.py has every case.
+UTF-16, loose UTF-8 (topics/json_text.py), control characters in strings, and of a field given twice the first one.
+tests/validity.py has every case.
 
 Besides readings, dailyAggr carries heartbeats: readings of the reserved sensor ``heartbeat``, the producer's word that
 time has come this far in a partition whose sensors are silent. Without them a window would have to wait until the
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Container, Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
+
+from topics.json_text import BYTES_OF_UTF8, encoding_of, text_of
 
 HEARTBEAT = "heartbeat"
 """The sensor whose readings are heartbeats."""
@@ -70,8 +74,16 @@ class _Exact(msgspec.Struct):
 
 _decode_exact = msgspec.json.Decoder(_Exact).decode
 _QUOTES_OF_EXACT = 12
+
+# What Jackson reads at most (StreamReadConstraints).
 _NUMBER_LENGTH = 1000
-"""Digits of the longest number that Jackson reads (StreamReadConstraints)."""
+"""Digits of a number."""
+_NAME_LENGTH = 50_000
+"""Bytes of a field's name in UTF-8, or 16-bit units of it where the record is in UTF-16 or UTF-32."""
+_STRING_LENGTH = 20_000_000
+"""Characters of a string that is looked at."""
+_DEPTH = 1000
+"""Arrays and objects inside of each other."""
 
 
 class Rules(NamedTuple):
@@ -161,8 +173,11 @@ def _number_token(text: str) -> _Number:
     return _Number(text)
 
 
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _fields(pairs: list[tuple[str, Any]], encoding: str, unit: int) -> dict[str, Any]:
     """The fields that count, as Flink's decoder takes them: it has seen enough after as many as its table has."""
+    for name, _ in pairs:
+        if len(name) > _NAME_LENGTH // 4 and len(name.encode(encoding, "surrogatepass")) > _NAME_LENGTH * unit:
+            raise ValueError("a name that is too long")
     return dict([pair for pair in pairs if pair[0] in _FIELDS][: len(_FIELDS)])
 
 
@@ -170,13 +185,19 @@ def _not_a_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_lax = json.JSONDecoder(
-    strict=False,
-    parse_int=_number_token,
-    parse_float=_number_token,
-    parse_constant=_not_a_constant,
-    object_pairs_hook=_fields,
-)
+def _lax(encoding: str, unit: int) -> json.JSONDecoder:
+    """A decoder as lax as Jackson; names are as long as they are in an ``encoding`` of so many bytes a ``unit``."""
+    return json.JSONDecoder(
+        strict=False,
+        parse_int=_number_token,
+        parse_float=_number_token,
+        parse_constant=_not_a_constant,
+        object_pairs_hook=lambda pairs: _fields(pairs, encoding, unit),
+    )
+
+
+_utf8 = _lax("utf-8", 1)
+_wide = _lax("utf-16-le", 2)
 
 
 def _objects(message: bytes | None) -> Iterator[dict[str, Any] | Invalid]:
@@ -184,21 +205,26 @@ def _objects(message: bytes | None) -> Iterator[dict[str, Any] | Invalid]:
     if not message:
         yield Invalid("not_json", "empty")
         return
-    try:
-        text = message.decode(json.detect_encoding(message), errors="surrogateescape")
-    except UnicodeDecodeError as error:
-        yield Invalid("not_json", f"not JSON: {error}"[:200])
-        return
+    encoding = encoding_of(message)
+    text = text_of(message, encoding)
+    is_utf8 = encoding in BYTES_OF_UTF8
+    deep = text.count("[") + text.count("{") > _DEPTH // 2
+    if deep:
+        # Python's limit counts whoever calls, too. It is never lowered again: another thread may be that deep.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 4 * _DEPTH))
     position = _skip_blanks(text, 0)
     several = text[position : position + 1] == "["
     while True:
         position = _skip_blanks(text, position + several)
+        if deep and _too_deep(text, position, _DEPTH - several):
+            yield Invalid("not_json", f"not JSON: more than {_DEPTH} arrays or objects inside of each other")
+            return
         try:
-            found, end = _lax.raw_decode(text, position)
+            found, end = (_utf8 if is_utf8 else _wide).raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             yield Invalid("not_json", f"not JSON: {error}"[:200])
             return
-        if any("\udc80" <= c <= "\udcff" for c in text[position:end]):
+        if is_utf8 and any("\udc80" <= c <= "\udcff" for c in text[position:end]):
             yield Invalid("not_json", "not JSON: invalid UTF-8")
             return
         if not isinstance(found, dict):
@@ -211,6 +237,24 @@ def _objects(message: bytes | None) -> Iterator[dict[str, Any] | Invalid]:
         if text[position : position + 1] != ",":
             yield Invalid("not_json", "not JSON: an array that does not end")
             return
+
+
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
+
+
+def _too_deep(text: str, position: int, most: int) -> bool:
+    """Whether the value that begins there has more than ``most`` arrays and objects inside of each other."""
+    depth = 0
+    for found in _BRACKETS.finditer(text, position):
+        if found[0] in "[{":
+            depth += 1
+            if depth > most:
+                return True
+        elif found[0] in "]}":
+            depth -= 1
+            if depth <= 0:
+                return False
+    return False
 
 
 def _skip_blanks(text: str, position: int) -> int:
@@ -233,7 +277,7 @@ _BLANK = "".join(map(chr, range(33)))
 
 def _number(value: Any) -> float | None:
     """A number, or a string that Java's Double.parseDouble reads; None for anything else."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _STRING_LENGTH:
         return None
     text = value.strip(_BLANK)
     if _DECIMAL.fullmatch(text):

@@ -1,4 +1,7 @@
-"""Job and bridge give the same verdict on every case of tests/validity.py: here the job's own source table says so."""
+"""Job and bridge give the same verdict on every record: here the job's own source table says so.
+
+The records are those of tests/validity.py, whose verdicts are written down, and thousands that are generated.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,31 @@ from jobs.statements import parameters, statements
 from jobs.tools import connector_jar
 from scripts.warm import pyflink
 from settings import Settings
-from tests.validity import CASES, SENT
+from tests.generated import batch
+from tests.validity import CASES, FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
 from topics.names import READINGS
-from topics.reading import Reading
+from topics.reading import Reading, Rules, decode
+
+GENERATED = 4000
 
 
 @pytest.fixture
-def accepted(settings: Settings) -> dict[int, list[Reading]]:
-    """By case: the readings that the table of jobs/sql/readings.sql gives an event time."""
+def generated() -> list[bytes]:
+    return batch(GENERATED)
+
+
+@pytest.fixture
+def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Reading]]:
+    """By number of the record, first the cases and then the generated ones: the readings that have an event time.
+
+    It is the table of jobs/sql/readings.sql that gives it to them.
+    """
     topic = settings.prefix + READINGS
     producer = Producer({**connections.kafka(settings), "message.max.bytes": 4_000_000, "enable.idempotence": True})
     producer.list_topics(topic, timeout=30)
-    for case in CASES:
-        producer.produce(topic, case.value, partition=0, timestamp=SENT)
+    for value in (*(case.value for case in CASES), *generated):
+        producer.produce(topic, value, partition=0, timestamp=SENT)
     assert producer.flush(30) == 0
 
     with pyflink():
@@ -49,10 +63,20 @@ def accepted(settings: Settings) -> dict[int, list[Reading]]:
     return rows
 
 
-def test_the_job_accepts_what_the_contract_accepts(accepted: dict[int, list[Reading]]) -> None:
+def test_the_job_accepts_what_the_contract_and_the_bridge_accept(
+    settings: Settings, accepted: dict[int, list[Reading]], generated: list[bytes]
+) -> None:
     wrong = [
         f"{case.name}: the job takes {accepted.get(number, [])}, the contract {case.expected}"
         for number, case in enumerate(CASES)
         if accepted.get(number, []) != [item for item in case.expected if isinstance(item, Reading)]
     ]
+    rules = Rules(catalogue.read(settings.sensors), FUTURE_TOLERANCE_MS)
+    valid = 0
+    for number, value in enumerate(generated, len(CASES)):
+        bridge = [item for item in decode(value, SENT, rules) if isinstance(item, Reading)]
+        valid += bool(bridge)
+        if accepted.get(number, []) != bridge:
+            wrong.append(f"{value[:500]!r}: the job takes {accepted.get(number, [])}, the bridge {bridge}")
     assert not wrong, "\n".join(wrong)
+    assert GENERATED / 10 < valid < GENERATED / 2, "most of them are broken, and not all"

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import NewTopic
 
 import connections
 from scripts.stack.supervision import Stack
@@ -40,6 +41,21 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
         assert (found.get("cleanup.policy") == "compact") == (topic in (AGGREGATES, REJECTED))
         assert (found.get("segment.ms") == str(2**63 - 1)) == (topic in (READINGS, HISTORY))
+        assert found.get("compression.type") == ("lz4" if topic == READINGS else None), "Flink cannot read zstd"
+
+
+def test_a_topic_of_an_earlier_version_gets_what_it_lacks_and_keeps_what_it_has(settings: Settings) -> None:
+    name = settings.prefix + READINGS
+    own = NewTopic(name, settings.partitions, config={"segment.ms": "1000000", "retention.bytes": "1000000000"})
+    admin.delete(settings, [READINGS])
+    client = admin.client(settings)
+    client.create_topics([own])[name].result()
+    assert admin.create(settings) == []
+    found = admin.configuration(settings)[name]
+    assert found["segment.ms"] == "1000000"
+    assert found["retention.bytes"] == "1000000000"
+    assert found["compression.type"] == "lz4"
+    assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
 
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from settings import ROOT
+from tests.generated import records
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, GOOD, LATEST, OBSERVED, PLAIN, SENT, TS, Case
-from topics import catalogue
+from topics import catalogue, reading
 from topics.reading import REASONS, Invalid, Reading, Rules, decode, heartbeat
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -130,9 +132,21 @@ def test_neither_order_nor_unknown_fields_change_a_reading(reading: Reading, ord
     assert outcome(text.encode()) == [reading]
 
 
+@given(records())
+@hypothesis_settings(max_examples=500)
+@example(PLAIN)
+def test_both_ways_of_the_decoder_give_the_same_verdict(record: bytes) -> None:
+    """There is a fast way for exactly the four fields, and another one for everything else."""
+    items = decode(record, SENT, RULES)
+    assert_kept(items)
+    slow = (i if isinstance(i, Invalid) else reading._reading(i, SENT, RULES) for i in reading._objects(record))
+    assert [(i.reason if isinstance(i, Invalid) else repr(i)) for i in slow if i is not None] == [
+        (i.reason if isinstance(i, Invalid) else repr(i)) for i in items
+    ]
+
+
 @given(st.sampled_from(SITES), st.sampled_from(NAMES), st.sampled_from(TIMES), st.sampled_from(VALUES))
 def test_a_further_field_does_not_change_the_verdict(site: str, sensor: str, ts: str, value: str) -> None:
-    # The decoder has a fast way for exactly the four fields and another one for everything else.
     record = f'{{"site":{site},"sensor":{sensor},"ts":{ts},"value":{value}'
     assert outcome(f"{record}}}".encode()) == outcome(f'{record},"x":1}}'.encode())
 
@@ -173,6 +187,23 @@ def test_a_damaged_reading_never_raises(reading: Reading, data: st.DataObject) -
         end = data.draw(st.integers(begin, min(len(record), begin + 8)))
         record = record[:begin] + data.draw(patches) + record[end:]
     assert_kept(decode(record, SENT, RULES))
+
+
+def test_a_string_that_jackson_would_not_look_at_is_no_number() -> None:
+    def padded(length: int) -> bytes:
+        return PLAIN.replace(b"22.5", b'"%s"' % b"22.5".rjust(length))
+
+    assert outcome(padded(20_000_000)) == GOOD
+    assert outcome(padded(20_000_001)) == ["wrong_type"]
+
+
+def test_how_deep_the_caller_is_does_not_change_the_verdict() -> None:
+    record = next(case.value for case in CASES if case.name == "limit: 1000 levels")
+
+    def below(levels: int) -> list[Reading | str]:
+        return below(levels - 1) if levels else outcome(record)
+
+    assert below(600) == GOOD
 
 
 @given(st.integers(-1, 2**63 - 1))
