@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -104,6 +104,18 @@ class Settings(BaseSettings):
     batch: int = Field(5000, ge=1, le=100_000, description="most records written to Redis at once")
     settle: Duration = Field(
         timedelta(seconds=2), description="wall time that a withdrawal waits for the value that replaces it"
+    )
+
+    # What can be seen
+    producer_metrics: int = Field(
+        9251, ge=0, le=65535, description="port of the producer's /metrics on 127.0.0.1; 0: none"
+    )
+    ingest_metrics: int = Field(9252, ge=0, le=65535, description="port of the bridge's /metrics on 127.0.0.1; 0: none")
+    job_metrics: int = Field(
+        9250, ge=0, le=65535, description="port of the Flink job's /metrics on 127.0.0.1; 0: none, and no exporter"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
     )
 
     # The local stack

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+import logs
 from command_line import UserError
 from settings import Settings
+from topics import sent
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 HEADER = "sim"
 """Header of the first reading of each tick in each partition; its value is the simulation's identity.
@@ -46,7 +48,9 @@ class Delivery:
         self.failed = 0
         self._failure = ""
         self._topic = topic
-        self._headers = [(HEADER, identity.encode())]
+        self.waited = 0.0
+        """Seconds that ``send`` has waited for room, since the broker was slower."""
+        self._identity = (HEADER, identity.encode())
         self._patience = (
             f"{patience // timedelta(minutes=1)} minutes at most" if patience else "for as long as it takes"
         )
@@ -92,7 +96,8 @@ class Delivery:
         Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out.
         """
         produce, poll = self._producer.produce, self._producer.poll
-        topic, headers, delivered = self._topic, self._headers, self._delivered
+        topic, delivered = self._topic, self._delivered
+        headers = [self._identity, sent.header(time.time())]
         for partition, key, value, timestamp, marked in messages:
             while True:
                 try:
@@ -103,13 +108,16 @@ class Delivery:
                 except BufferError:
                     if self._stopping:
                         return
+                    began = time.monotonic()
                     poll(0.05)
+                    self.waited += time.monotonic() - began
                 else:
                     break
             self.sent += 1
             self.heartbeats += key is None
             if self.sent % POLL_EVERY == 0:
                 poll(0)
+                headers = [self._identity, sent.header(time.time())]
                 if self._stopping:
                     return
         poll(0)
@@ -142,4 +150,8 @@ class Delivery:
             self._failure = error.str()
 
     def _error(self, error: KafkaError) -> None:
-        log.warning("Kafka: %s. Readings wait here until it is back (%s).", error.str(), self._patience)
+        log.warning(
+            "Kafka does not answer; readings wait here until it is back. `make up` starts it, if it is down",
+            error=error.str(),
+            patience=self._patience,
+        )
