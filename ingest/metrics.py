@@ -163,8 +163,7 @@ class BridgeMetrics(Collector):
 
     def __init__(self, settings: Settings, counts: Counts) -> None:
         self._counts = counts
-        self._group = settings.prefix + settings.ingest_group
-        self._lag = LagReader(settings)
+        self._lag = LagReader(settings, settings.ingest_group)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
@@ -197,7 +196,7 @@ class BridgeMetrics(Collector):
 
     def _lags(self) -> Mapping[str, float]:
         try:
-            lag = self._lag.lag(self._group, self._counts.assigned)
+            lag = self._lag.lag(self._counts.assigned)
         except KafkaException:
             return {}  # no number is better than an old one
         return dict(lag)
