@@ -144,12 +144,12 @@ class Bridge:
         self._patiently("Redis", write)
         if batch.letters:
             self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters))
-        self._settling.replaced((point.series, point.ts) for point in due)
-        self._read |= batch.next_offsets
-        self._commit()
         self._count(batch, len(due))
         self.counts.stored(sendings, time.time())
         self.counts.batch_seconds.observe(time.monotonic() - began)
+        self._settling.replaced((point.series, point.ts) for point in due)
+        self._read |= batch.next_offsets
+        self._commit()
 
     def _count(self, batch: _Batch, withdrawn: int) -> None:
         counts = self.counts

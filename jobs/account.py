@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,9 @@ from settings import Settings
 
 WINDOW = "GroupWindowAggregate"
 """How the names of the windows' tasks begin. The daily one gets every accepted reading, the meters' some of them."""
+
+FETCH_SECONDS = 0.5
+"""Flink collects the numbers of the tasks when somebody asks, and answers with those of the time before."""
 
 _DROPPED = "numLateRecordsDropped"
 _REJECTED = re.compile(r"(rejected\[\d+\]): Writer")
@@ -67,6 +71,8 @@ class Account:
 def account(settings: Settings) -> Account:
     """The account of the job of these settings. Raises ``ClusterError`` when it does not run, or nobody answers."""
     job = cluster.find(settings)
+    cluster.ask(settings, "/jobs/metrics")
+    time.sleep(FETCH_SECONDS)
     vertices = cluster.ask(settings, f"/jobs/{job.id}")["vertices"]
     checkpoints = cluster.ask(settings, f"/jobs/{job.id}/checkpoints")
     restarts = cluster.ask(settings, f"/jobs/{job.id}/metrics?get=numRestarts")
@@ -85,9 +91,9 @@ def account(settings: Settings) -> Account:
         )
         if newest
         else None,
-        accepted=max((vertex["metrics"]["read-records"] for vertex, _ in windows), default=0),
-        rejected=sum(_total(values, ".numRecordsIn") for values in measured),
-        dropped=sum(_total(values, f".{_DROPPED}") for values in measured),
+        accepted=max((_total(values, "numRecordsIn") for _, values in windows), default=0),
+        rejected=sum(_total(values, "Writer.numRecordsIn") for values in measured),
+        dropped=sum(_total(values, _DROPPED) for values in measured),
         # Before the first watermark it is the smallest number that there is.
         watermark=min(watermarks) if watermarks and min(watermarks) >= 0 else None,
         tasks=[_task(vertex, values) for vertex, values in zip(vertices, measured, strict=True)],
@@ -99,10 +105,10 @@ _Values = dict[tuple[str, str], float]
 
 
 def _measured(settings: Settings, job: str, vertex: dict[str, Any]) -> _Values:
-    names = ["busyTimeMsPerSecond", "backPressuredTimeMsPerSecond", "currentInputWatermark"]
+    names = ["busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"]
     names += [f"{sink}__Writer.numRecordsIn" for sink in _REJECTED.findall(vertex["name"])]
     if vertex["name"].startswith(WINDOW):
-        names.append(f"{vertex['name'].split(' -> ')[0]}.{_DROPPED}")
+        names += ["numRecordsIn", "currentInputWatermark", f"{vertex['name'].split(' -> ')[0]}.{_DROPPED}"]
     path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
     found = cluster.ask(settings, f"{path}?get={quote(','.join(names))}&agg=sum,min,max")
     return {(metric["id"], kind): float(metric[kind]) for metric in found for kind in ("sum", "min", "max")}

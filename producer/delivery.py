@@ -35,6 +35,8 @@ class DeliveryError(UserError):
 class Delivery:
     """An idempotent producer that counts what it sends, heartbeats included, and what the broker has acknowledged."""
 
+    waited = 0.0
+    """Seconds that ``send`` has waited for room, since the broker was slower."""
     _stopping = False
 
     def __init__(self, settings: Settings, topic: str, identity: str, *, patience: timedelta | None = PATIENCE) -> None:
@@ -48,8 +50,6 @@ class Delivery:
         self.failed = 0
         self._failure = ""
         self._topic = topic
-        self.waited = 0.0
-        """Seconds that ``send`` has waited for room, since the broker was slower."""
         self._identity = (HEADER, identity.encode())
         self._patience = (
             f"{patience // timedelta(minutes=1)} minutes at most" if patience else "for as long as it takes"

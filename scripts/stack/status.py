@@ -266,7 +266,7 @@ def _complaints_of_job(settings: Settings, stack: Stack, job: Account | ClusterE
 
 
 def _process_table(processes: list[ProcessState]) -> Table:
-    table = Table("process", "state", "pid", "up", "memory, MiB", "limit, MiB", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("process", "state", "pid", "up", "memory, MiB", "limit, MiB", box=box.SIMPLE_HEAD, show_edge=False)
     for column in table.columns[2:]:
         column.justify = "right"
     for process in processes:
@@ -282,7 +282,7 @@ def _process_table(processes: list[ProcessState]) -> Table:
 
 
 def _topic_table(topics: list[Topic]) -> Table:
-    table = Table("topic", "records", "records/s", "job behind", "bridge behind", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("topic", "records", "records/s", "job behind", "bridge behind", box=box.SIMPLE_HEAD, show_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for topic in topics:
@@ -323,7 +323,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     if (bridge := status.bridge) is None:
         return
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
-    delay = f", sent to stored: half within {half:g} s, 95 % within {most:g} s" if half and most else ""
+    delay = f", stored within {half:g} s (half), {most:g} s (95 %)" if half and most else ""
     yield (
         "bridge",
         (
@@ -333,8 +333,11 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     )
     yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
     yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
-    newest = bridge.by_label("iot_ingest_last_event_timestamp_seconds")
-    yield "newest, UTC", ", ".join(f"{name} {_instant(at)}" for name, at in newest.items()) or "no reading yet"
+    newest: dict[str, list[str]] = {}
+    for name, at in bridge.by_label("iot_ingest_last_event_timestamp_seconds").items():
+        newest.setdefault(_instant(at), []).append(name)
+    texts = (f"{at} {' '.join(newest[at])}" for at in sorted(newest, reverse=True))
+    yield "newest, UTC", ", ".join(texts) or "no reading yet"
 
 
 def _counts(counts: dict[str, float]) -> str:
