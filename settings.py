@@ -149,6 +149,18 @@ class Settings(BaseSettings):
         timedelta(seconds=2), description="wall time that a withdrawal waits for the value that replaces it"
     )
 
+    # What can be seen
+    producer_metrics: int = Field(
+        9251, ge=0, le=65535, description="port of the producer's /metrics on 127.0.0.1; 0: none"
+    )
+    ingest_metrics: int = Field(9252, ge=0, le=65535, description="port of the bridge's /metrics on 127.0.0.1; 0: none")
+    job_metrics: int = Field(
+        9250, ge=0, le=65535, description="port of the Flink job's /metrics on 127.0.0.1; 0: none, and no exporter"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
+    )
+
     # The local stack
     kafka_controller_port: int = Field(9093, ge=1, le=65535, description="KRaft controller of the local stack")
     stack_certificate: OptionalPath = Field(

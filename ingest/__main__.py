@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from pathlib import Path
@@ -14,9 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import command_line
+import logs
+import metrics_endpoint
 import settings as settings_module
 from command_line import UserError
 from ingest.bridge import Bridge
+from ingest.metrics import BridgeMetrics
 from ingest.rebuild import Counts, Rebuild
 from topics import catalogue
 
@@ -33,9 +35,10 @@ def main(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     settings = settings_module.load()
+    logs.configure(settings.log_format)
     bridge = Bridge(settings, catalogue.read(settings.sensors))
+    metrics_endpoint.serve(BridgeMetrics(settings, bridge.counts), settings.ingest_metrics, "IOT_INGEST_METRICS")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bridge.stop())
     bridge.run()

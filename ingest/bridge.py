@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import redis
@@ -13,9 +13,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 import connections
+import logs
 import refusals
 from command_line import UserError
 from ingest.dead_letters import DeadLetter, DeadLetters
+from ingest.metrics import SAMPLED, Counts
 from ingest.records import Point, Records
 from ingest.settle import Place, Settling
 from ingest.store import Store, StoreError
@@ -24,7 +26,7 @@ from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 POLL_SECONDS = 0.05
 REPORT_SECONDS = 10
@@ -38,31 +40,22 @@ class StoppingError(Exception):
 
 
 @dataclass
-class Counts:
-    """What the bridge has done since it started."""
-
-    records: int = 0
-    points: int = 0
-    withdrawn: int = 0
-    dead_letters: int = 0
-
-
-@dataclass
 class _Batch:
-    """What is to be done for the records of one poll."""
+    """What is to be done for the records of one poll; ``records`` counts them by topic."""
 
     points: list[Point] = field(default_factory=list)
     derived: dict[Place, Point] = field(default_factory=dict)
+    rejections: list[bytes | None] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
-    records: int = 0
+    records: Counter[str] = field(default_factory=Counter)
 
 
 class Bridge:
     """One consumer of the group; start as many as there are partitions to share."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, clock: Callable[[], float] = time.monotonic) -> None:
-        self.counts = Counts()
+        self.counts = Counts(settings, catalogue)
         self._settings = settings
         self._clock = clock
         self._stop = threading.Event()
@@ -108,6 +101,7 @@ class Bridge:
             self._patiently("Redis", self._store.ping)
             self._consumer.subscribe(
                 [self._readings, self._history, self._aggregates, self._rejected],
+                on_assign=self._assigned,
                 on_revoke=self._revoked,
                 on_lost=self._revoked,
             )
@@ -128,7 +122,8 @@ class Bridge:
             self._dead_letters.close()
             self._store.close()
 
-    def _carry(self, messages: Iterable[Message]) -> None:
+    def _carry(self, messages: Sequence[Message]) -> None:
+        began = time.monotonic()
         batch = _Batch()
         for message in messages:
             if (error := message.error()) is not None:
@@ -141,6 +136,7 @@ class Bridge:
                 self._commit()  # one that was refused
             return
         points = batch.points + list(batch.derived.values())
+        sendings = self.counts.sendings(m for m in messages[:SAMPLED] if m.error() is None)
 
         def write() -> None:
             self._store.write(points)
@@ -150,22 +146,35 @@ class Bridge:
         self._patiently("Redis", write)
         if batch.letters:
             self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters))
+        self._count(batch, len(due))
+        self.counts.stored(sendings, time.time())
+        self.counts.batch_seconds.observe(time.monotonic() - began)
         self._settling.replaced((point.series, point.ts) for point in due)
         self._read |= batch.next_offsets
         self._commit()
-        self.counts.records += batch.records
-        self.counts.points += len(points)
-        self.counts.withdrawn += len(due)
-        self.counts.dead_letters += len(batch.letters)
+
+    def _count(self, batch: _Batch, withdrawn: int) -> None:
+        counts = self.counts
+        counts.read.update(batch.records)
+        counts.stored_readings(batch.points)
+        counts.stored_results(batch.derived.values())
+        for value in batch.rejections:
+            counts.rejection(value)
+        counts.withdrawn += withdrawn
+        counts.letters.update(letter.why.reason for letter in batch.letters)
+        counts.batch_records.observe(batch.records.total())
 
     def _sort(self, message: Message, batch: _Batch) -> None:
         topic = message.topic()
-        batch.records += 1
+        batch.records[topic] += 1
         batch.next_offsets[topic, message.partition()] = message.offset() + 1
         if topic in (self._readings, self._history):
-            items = self._records.reading(message.value(), message.timestamp()[1])
-            batch.points += [item for item in items if isinstance(item, Point)]
-            wrong = next((item for item in items if isinstance(item, Invalid)), None)
+            wrong = None
+            for item in self._records.reading(message.value(), message.timestamp()[1]):
+                if not isinstance(item, Invalid):
+                    batch.points.append(item)
+                elif wrong is None:  # one letter a record
+                    wrong = item
             if wrong is not None:
                 batch.letters.append(DeadLetter(message, wrong))
             return
@@ -173,6 +182,7 @@ class Bridge:
             point = self._records.aggregate(message.key(), message.value())
         else:
             point = self._records.rejected(message.key(), message.value())
+            batch.rejections.append(message.value())
         if isinstance(point, Invalid):
             batch.letters.append(DeadLetter(message, point))
             return
@@ -201,7 +211,14 @@ class Bridge:
 
         def waiting(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            log.warning("%s: %s; trying again in %.1f s", what, refusals.explained(error), state.upcoming_sleep)
+            log.warning(
+                "a service does not do its part; trying again. `make status` shows whether it runs, its log says why",
+                service=what,
+                error=refusals.explained(error),
+                seconds=round(state.upcoming_sleep, 1),
+            )
+            self.counts.waiting = what
+            self.counts.retries[what] += 1
 
         def sleep(seconds: float) -> None:
             if self._stop.wait(seconds):
@@ -213,9 +230,14 @@ class Bridge:
             before_sleep=waiting,
             sleep=sleep,
         )(act)
+        self.counts.waiting = None
+
+    def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.counts.assigned |= {(tp.topic, tp.partition) for tp in partitions}
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         gone = {(tp.topic, tp.partition) for tp in partitions}
+        self.counts.assigned -= gone
         self._settling.forget(gone)
         for offsets in (self._read, self._committed):
             for place in gone & offsets.keys():
@@ -223,7 +245,11 @@ class Bridge:
 
     def _commit_answered(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:
-            log.warning("could not commit (%s); going on", error.str())
+            log.warning(
+                "could not commit; going on, and committing again. What is read twice changes nothing",
+                error=error.str(),
+                seconds=COMMIT_AGAIN_SECONDS,
+            )
             self._committed.clear()
             self._commit_again = self._clock() + COMMIT_AGAIN_SECONDS
 
@@ -231,7 +257,9 @@ class Bridge:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
-            log.warning("Kafka: %s; waiting", refusals.explained(error))
+            log.warning(
+                "Kafka does not answer; waiting. `make up` starts it, if it is down", error=refusals.explained(error)
+            )
 
     def _leave(self) -> None:
         """Leave the group, unless Kafka is away: that would be waited for without an end."""
@@ -242,9 +270,5 @@ class Bridge:
     def _report(self) -> None:
         c = self.counts
         log.info(
-            "%d records read, %d points stored, %d withdrawn, %d dead letters",
-            c.records,
-            c.points,
-            c.withdrawn,
-            c.dead_letters,
+            "carried so far", records=c.records, points=c.points, withdrawn=c.withdrawn, dead_letters=c.dead_letters
         )

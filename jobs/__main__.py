@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 import command_line
+import logs
 import settings as settings_module
 from command_line import UserError
 from jobs import cluster, results
@@ -23,7 +24,7 @@ from jobs.tools import local_tools
 from settings import ROOT, Settings
 
 app = typer.Typer(
-    help="The Flink job: submit, list, stop, replay, merge.",
+    help="The Flink job: submit, list, stop, replay, merge, metrics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -80,6 +81,16 @@ def stop(
     with console.status("taking a savepoint"):
         savepoint = cluster.stop(settings, job)
     console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+
+
+@app.command()
+def metrics() -> None:
+    """Serve the job's metrics for Prometheus, until Ctrl-C or SIGTERM (docs/operation.md)."""
+    from jobs.metrics import serve
+
+    settings = settings_module.load()
+    logs.configure(settings.log_format)
+    serve(settings)
 
 
 class Late(StrEnum):

@@ -257,8 +257,12 @@ def _wait_until_ended(settings: Settings, job: str) -> None:
     state()
 
 
-def _get(settings: Settings, path: str) -> Any:
+def ask(settings: Settings, path: str) -> Any:
+    """What Flink's REST API answers to a GET. Raises ``ClusterError``."""
     return _call(settings, "GET", path)
+
+
+_get = ask
 
 
 def _post(settings: Settings, path: str, body: dict[str, Any]) -> Any:

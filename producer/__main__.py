@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import command_line
+import logs
+import metrics_endpoint
 import settings as settings_module
 from command_line import UserError
 from producer import run
 from producer.backfill.command import backfill
 from producer.delivery import Delivery
+from producer.metrics import ProducerMetrics
 from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
 from topics import catalogue
@@ -62,6 +65,7 @@ def main(
 def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command."""
     settings = settings_module.load(sensors=sensors)
+    logs.configure(settings.log_format)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
     topic = settings.prefix + READINGS
     delivery = Delivery(settings, topic, simulation.identity)
@@ -75,11 +79,14 @@ def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int,
         task = bar.add_task("simulating", total=ticks, counts="")
 
         def report(progress: run.Progress) -> None:
+            metrics.progress = progress
             day = simulation.time(progress.tick) // 1000
             counts = f"{described(progress)}  {_date(day)}"
             bar.update(task, completed=progress.tick, counts=counts)
 
         ticks_per_second = parse_speed(speed)
+        metrics = ProducerMetrics(simulation, delivery, ticks_per_second)
+        metrics_endpoint.serve(metrics, settings.producer_metrics, "IOT_PRODUCER_METRICS")
         _stop_in_order(delivery)
         began = time.monotonic()
         run.run(simulation, delivery, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)

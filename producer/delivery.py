@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 from confluent_kafka import KafkaError, Producer
 
 import connections
+import logs
 import refusals
 from command_line import UserError
 from settings import Settings
+from topics import sent
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 HEADER = "sim"
 """Header of the first reading of each tick in each partition; its value is the simulation's identity.
@@ -35,6 +37,8 @@ class DeliveryError(UserError):
 class Delivery:
     """An idempotent producer that counts what it sends, heartbeats included, and what the broker has acknowledged."""
 
+    waited = 0.0
+    """Seconds that ``send`` has waited for room, since the broker was slower."""
     _stopping = False
 
     def __init__(self, settings: Settings, topic: str, identity: str, *, patience: timedelta | None = PATIENCE) -> None:
@@ -49,7 +53,7 @@ class Delivery:
         self._failure = ""
         self._heard = refusals.Heard()
         self._topic = topic
-        self._headers = [(HEADER, identity.encode())]
+        self._identity = (HEADER, identity.encode())
         self._patience = (
             f"{patience // timedelta(minutes=1)} minutes at most" if patience else "for as long as it takes"
         )
@@ -95,7 +99,8 @@ class Delivery:
         Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out.
         """
         produce, poll = self._producer.produce, self._producer.poll
-        topic, headers, delivered = self._topic, self._headers, self._delivered
+        topic, delivered = self._topic, self._delivered
+        headers = [self._identity, sent.header(time.time())]
         for partition, key, value, timestamp, marked in messages:
             while True:
                 try:
@@ -106,13 +111,16 @@ class Delivery:
                 except BufferError:
                     if self._stopping:
                         return
+                    began = time.monotonic()
                     poll(0.05)
+                    self.waited += time.monotonic() - began
                 else:
                     break
             self.sent += 1
             self.heartbeats += key is None
             if self.sent % POLL_EVERY == 0:
                 poll(0)
+                headers = [self._identity, sent.header(time.time())]
                 if self._stopping:
                     return
         poll(0)
@@ -146,4 +154,8 @@ class Delivery:
 
     def _error(self, error: KafkaError) -> None:
         self._heard(error)
-        log.warning("Kafka: %s. Readings wait here until it is back (%s).", refusals.explained(error), self._patience)
+        log.warning(
+            "Kafka does not answer; readings wait here until it is back. `make up` starts it, if it is down",
+            error=refusals.explained(error),
+            patience=self._patience,
+        )

@@ -44,7 +44,7 @@ def free_ports(count: int) -> list[int]:
 def stack() -> Iterator[Stack]:
     """Kafka, Redis and Flink, started once; the bridge is each test's own."""
     directory = Path(tempfile.mkdtemp(prefix="iot-"))
-    kafka, controller, redis, flink, rpc, zookeeper = free_ports(6)
+    kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
     settings = Settings(
         _env_file=None,
         kafka=f"127.0.0.1:{kafka}",
@@ -53,6 +53,10 @@ def stack() -> Iterator[Stack]:
         flink=f"http://127.0.0.1:{flink}",
         flink_rpc_port=rpc,
         zookeeper_port=zookeeper,
+        producer_metrics=0,
+        ingest_metrics=ingest,
+        job_metrics=job,
+        log_format="json",
         data_dir=directory,
         task_slots=16,
         taskmanager_memory="2560m",

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import logs
 import settings as settings_module
 from command_line import UserError
 from producer.backfill.columns import parse_columns
@@ -67,6 +68,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
     Raises ``UserError`` when there is something to mend, and ``typer.Exit`` when a signal ends it.
     """
     live = settings_module.load(sensors=sensors)
+    logs.configure(live.log_format)
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", into):
         raise UserError(f"--into {into!r}: a prefix is 1 to 64 letters, digits, and characters of _.-")
     if into == live.prefix:

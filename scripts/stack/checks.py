@@ -104,5 +104,6 @@ def _setting(settings: Settings, port: int) -> str:
         settings.kafka_controller_port: "IOT_KAFKA_CONTROLLER_PORT",
         settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
         settings.zookeeper_port: "IOT_ZOOKEEPER_PORT",
+        settings.job_metrics: "IOT_JOB_METRICS",
     }
     return names[port]

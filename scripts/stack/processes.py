@@ -21,6 +21,13 @@ from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from settings import ROOT, Settings
 
 TASKMANAGERS = 1
+LOG_PATTERNS = {
+    "text": "%d{ISO8601} %p %m (%c{1})%n%throwable{20}",
+    # The fields of our own lines (logs.py). Every log4j has the pattern; its JSON layouts are jars of their own.
+    "json": '{"time":"%d{yyyy-MM-dd\'T\'HH:mm:ss.SSS\'Z\'}{UTC}","level":"%p{lowerCase=true}",'
+    '"logger":"%enc{%c}{JSON}","message":"%enc{%m}{JSON}","exception":"%enc{%throwable{20}}{JSON}"}%n',
+}
+"""How log4j writes a line, in Kafka and Flink."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,10 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         "data": paths.data,
         "run": paths.run,
         "logs": paths.logs,
+        "log_pattern": LOG_PATTERNS[settings.log_format],
     }
+    # What the client prints is read by `python -m jobs submit`, and by people.
+    client = values | {"log_pattern": LOG_PATTERNS["text"]}
     for template, target in (
         ("kafka.properties", "kafka/server.properties"),
         ("kafka-log4j2.properties", "kafka/log4j2.properties"),
@@ -72,7 +82,8 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
     ):
         path = paths.run / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        access.write_private(path, Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
+        text = (DEFINITIONS / "conf" / template).read_text()
+        access.write_private(path, Template(text).substitute(client if "cli" in path.name else values))
     with (paths.run / "supervisord.conf").open("a") as conf:
         for process in programs:
             conf.write(program(process, paths))
@@ -103,9 +114,9 @@ stdout_logfile_backups=2
 
 
 def classpath() -> str:
-    """Kafka's jars. What makes it log is not among them; Flink has it."""
-    logging = (jar for part in ("api", "core", "slf4j-impl") for jar in (flink_home() / "lib").glob(f"log4j-{part}-*"))
-    return ":".join([*map(str, logging), f"{INSTALLED}/kafka/jars/*", f"{INSTALLED}/kafka/modules/*"])
+    """Kafka's jars, as Java's class path, behind Flink's log4j: Kafka's own has no binding, so it would log nothing."""
+    log4j = sorted(str(jar) for jar in (flink_home() / "lib").glob("log4j-*.jar"))
+    return ":".join([*log4j, f"{INSTALLED}/kafka/jars/*", f"{INSTALLED}/kafka/modules/*"])
 
 
 def kafka_java(settings: Settings, paths: Paths) -> list[str]:
@@ -186,6 +197,17 @@ def processes(settings: Settings) -> Iterator[Process]:
         ready=lambda: True,
         memory=512,
     )
+
+    if settings.job_metrics:
+        yield Process(
+            name="exporter",
+            command=[sys.executable, "-m", "jobs", "metrics"],
+            environment=settings.environment(),
+            ports=(settings.job_metrics,),
+            autostart=False,
+            ready=lambda: _listens(settings.job_metrics),
+            memory=256,
+        )
 
 
 def _mebibytes(size: str) -> int:

@@ -30,7 +30,7 @@ def start(settings: Settings, console: Console) -> None:
 
 
 def start_stack(settings: Settings, said: Said) -> Stack:
-    """Start the processes, make the topics, start the bridge. Idempotent."""
+    """Start the processes, make the topics, start the bridge and the exporter of metrics. Idempotent."""
     stack = Stack(settings)
     was_down = not stack.running()
     stack.up(said)
@@ -39,6 +39,8 @@ def start_stack(settings: Settings, said: Said) -> Stack:
     if created := admin.create(settings):
         said(f"created {', '.join(created)}")
     stack.start("ingest")
+    if settings.job_metrics:
+        stack.start("exporter")
     return stack
 
 
@@ -73,10 +75,12 @@ def where_to_look(settings: Settings, console: Console) -> None:
     """Say where the parts of a running stack can be seen."""
     redis = f"Redis at {settings.redis}, as {settings.redis_viewer_user}"
     console.print()
+    ports = [port for port in (settings.job_metrics, settings.ingest_metrics, settings.producer_metrics) if port]
     for what, where in (
         ("Flink's own pages", settings.flink),
         ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
         ("topics", "python -m topics describe"),
+        ("metrics", ", ".join(f"http://127.0.0.1:{port}/metrics" for port in ports) or "none, by the settings"),
         ("all of it", "make status, make logs"),
         ("stop it", "make down"),
     ):

@@ -651,7 +651,10 @@ def test_it_goes_on_when_redis_was_frozen(
 
     def freeze() -> None:
         frozen.suspend()
-        wait_for(lambda: "Redis: " in caplog.text, "the bridge to give the frozen Redis up")
+        wait_for(
+            lambda: any(getattr(r, "service", "") == "Redis" for r in caplog.records),
+            "the bridge to give the frozen Redis up",
+        )
 
     try:
         carry_through(settings, store, freeze, frozen.resume, kafka=False)

@@ -30,7 +30,7 @@ from tests.running import wait_for
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Settings:
     """Settings of a stack that is not running, on free ports."""
-    kafka, controller, redis, flink, rpc, zookeeper = free_ports(6)
+    kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
     return Settings(
         _env_file=None,
         kafka=f"127.0.0.1:{kafka}",
@@ -39,6 +39,8 @@ def elsewhere(tmp_path: Path) -> Settings:
         flink=f"http://127.0.0.1:{flink}",
         flink_rpc_port=rpc,
         zookeeper_port=zookeeper,
+        ingest_metrics=ingest,
+        job_metrics=job,
         data_dir=tmp_path,
     )
 

@@ -1,0 +1,357 @@
+"""The state of the whole system in one screen: what runs, how far it is, what it rejects, and what is to be done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from math import inf
+
+import psutil
+from confluent_kafka import KafkaException
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import metrics_endpoint
+from jobs.account import Account, account
+from jobs.cluster import ClusterError
+from metrics_endpoint import Samples
+from scripts.stack.supervision import Stack
+from settings import Settings
+from topics import admin
+from topics.lag import LagReader
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+
+INTERVAL = 1.0
+"""Seconds over which rates are measured."""
+PATIENCE = 5.0
+"""Seconds that a process which runs may take for an answer."""
+PATIENT_CHECKPOINTS = 6
+"""Checkpoint intervals, and at least a minute, after which one is missed."""
+
+COLOURS = {"running": "green", "stopped": "dim", "starting": "yellow"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: how many records it holds and gets in a second, and of each group how many it is behind."""
+
+    name: str
+    records: int
+    rate: float
+    behind: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """One process; ``up`` in seconds; ``memory`` and ``limit`` in MiB, None where there is none."""
+
+    name: str
+    state: str
+    pid: int
+    up: int
+    memory: float | None
+    limit: str
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Two looks at the metrics of a process, ``seconds`` apart."""
+
+    before: Samples
+    after: Samples
+    seconds: float
+
+    def total(self, name: str) -> float:
+        """A counter, all labels together."""
+        return sum(self.after.get(name, {}).values())
+
+    def rate(self, name: str) -> float:
+        """How much a counter has grown in a second."""
+        return max(0.0, self.total(name) - sum(self.before.get(name, {}).values())) / self.seconds
+
+    def by_label(self, name: str) -> dict[str, float]:
+        """The values of a metric that has one label."""
+        return {label[0]: value for label, value in self.after.get(name, {}).items()}
+
+    def within(self, histogram: str, share: float) -> float | None:
+        """The bound of the bucket up to which that share of the observations fell; None without any."""
+        buckets = Counter[float]()
+        for (le, *_), count in self.after.get(f"{histogram}_bucket", {}).items():
+            buckets[float(le)] += int(count)
+        if not buckets[inf]:
+            return None
+        return min(bound for bound, count in buckets.items() if count >= share * buckets[inf])
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything that was found. What does not answer is an error, what does not run or is switched off is None."""
+
+    processes: list[ProcessState]
+    job: Account | ClusterError
+    topics: list[Topic] | KafkaException | None
+    bridge: Rates | None
+    producer: Rates | None
+    complaints: list[str] = field(default_factory=list)
+
+
+def look(settings: Settings, stack: Stack) -> Status:
+    """Look at everything at once; takes a second, and some more when a part does not answer.
+
+    Raises ``StackError`` when the stack is down.
+    """
+    processes = [_process(settings, process) for process in stack.states()]
+    running = {process.name for process in processes if process.state == "running"}
+    with ThreadPoolExecutor(4) as pool:
+        asked_job = pool.submit(_job, settings)
+        asked_topics = pool.submit(_topics, settings) if "kafka" in running else None
+        asked_bridge = pool.submit(_rates, settings.ingest_metrics if "ingest" in running else 0)
+        asked_producer = pool.submit(_rates, settings.producer_metrics)
+        found = Status(
+            processes,
+            asked_job.result(),
+            asked_topics.result() if asked_topics else None,
+            asked_bridge.result(),
+            asked_producer.result(),
+        )
+    return replace(found, complaints=list(_complaints(settings, stack, found)))
+
+
+def show(status: Status, console: Console) -> bool:
+    """Print it; returns whether something is not well."""
+    console.print(_process_table(status.processes))
+    _show_job(status.job, console)
+    if isinstance(status.topics, list):
+        console.print(_topic_table(status.topics))
+    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column()
+    for name, text in _facts(status):
+        facts.add_row(name, text)
+    console.print(facts)
+    for complaint in status.complaints:
+        console.print(f"[red]not well:[/] {escape(complaint)}")
+    if not status.complaints:
+        console.print("[green]all is well[/]")
+    return bool(status.complaints)
+
+
+# --- Asking
+
+
+def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
+    name, pid = str(info["name"]), int(str(info["pid"]))
+    memory = None
+    if pid:
+        try:
+            memory = psutil.Process(pid).memory_info().rss / 2**20
+        except psutil.Error:  # it has just ended
+            pid = 0
+    limits = {"kafka": f"heap {_mib(settings.kafka_heap):,}", "jobmanager": f"{_mib(settings.jobmanager_memory):,}"}
+    limits["taskmanager"] = f"{_mib(settings.taskmanager_memory):,}"
+    return ProcessState(
+        name=name,
+        state=str(info["statename"]).lower(),
+        pid=pid,
+        up=int(str(info["now"])) - int(str(info["start"])) if pid else 0,
+        memory=memory,
+        limit=limits.get(name.rstrip("-0123456789"), "–"),
+    )
+
+
+def _mib(size: str) -> int:
+    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
+
+
+def _job(settings: Settings) -> Account | ClusterError:
+    try:
+        return account(settings)
+    except ClusterError as error:
+        return error
+
+
+def _topics(settings: Settings) -> list[Topic] | KafkaException:
+    job = LagReader(settings, settings.job_group, PATIENCE)
+    bridge = LagReader(settings, settings.ingest_group, PATIENCE)
+    carried = {settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)}
+    try:
+        places = job.places()
+        began, before = time.monotonic(), job.ends(places)
+        lag = {
+            "job": job.lag([place for place in places if place[0] == settings.prefix + READINGS]),
+            "bridge": bridge.lag([place for place in places if place[0] in carried]),
+        }
+        time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
+        after, seconds = job.ends(places), time.monotonic() - began
+    except KafkaException as error:
+        return error
+    finally:
+        job.close()
+        bridge.close()
+    found = []
+    for topic in sorted({topic for topic, _ in places}, key=admin.topics_of(settings).index):
+        of_topic = [place for place in places if place[0] == topic]
+        grown = sum(after[place].next - before[place].next for place in of_topic)
+        found.append(
+            Topic(
+                name=topic,
+                records=sum(after[place].next - after[place].first for place in of_topic),
+                rate=max(0, grown) / seconds,
+                behind={group: of[topic] for group, of in lag.items() if topic in of},
+            )
+        )
+    return found
+
+
+def _rates(port: int) -> Rates | None:
+    began, before = time.monotonic(), metrics_endpoint.read(port, PATIENCE)
+    if before is None:
+        return None
+    time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
+    after = metrics_endpoint.read(port, PATIENCE)
+    return None if after is None else Rates(before, after, time.monotonic() - began)
+
+
+# --- Judging
+
+
+def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[str]:
+    for process in status.processes:
+        if process.state != "running":
+            yield f"{process.name} is {process.state}: `make up` starts it, {stack.log(process.name)} says why"
+    yield from _complaints_of_job(settings, stack, status.job)
+    if isinstance(status.topics, KafkaException):
+        yield f"Kafka does not answer at {settings.kafka}: see {stack.log('kafka')}"
+    elif status.topics is not None and not status.topics:
+        yield "there are no topics: `python -m topics create` makes them"
+    carries = any(process.name == "ingest" and process.state == "running" for process in status.processes)
+    if status.bridge is not None:
+        for service, waiting in status.bridge.by_label("iot_ingest_waiting").items():
+            if waiting:
+                yield f"the bridge waits for {service}, and goes on when it answers: see {stack.log('ingest')}"
+    elif carries and settings.ingest_metrics:
+        yield (
+            f"the bridge has no /metrics at 127.0.0.1:{settings.ingest_metrics}: see {stack.log('ingest')}. "
+            "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
+        )
+
+
+def _complaints_of_job(settings: Settings, stack: Stack, job: Account | ClusterError) -> Iterator[str]:
+    if isinstance(job, ClusterError):
+        yield str(job)
+        return
+    if not job.runs:
+        running = sum(task.running for task in job.tasks)
+        instances = sum(task.instances for task in job.tasks)
+        yield (
+            f"of the job's tasks {running} of {instances} run; it is {job.state.lower()}: wait, and if it stays so see "
+            f"{stack.log('jobmanager')}"
+        )
+    patience = max(60.0, PATIENT_CHECKPOINTS * settings.checkpoint_interval.total_seconds())
+    last = job.checkpoint.completed if job.checkpoint else 0.0
+    missed = time.time() - max(last, job.started)
+    if missed > patience:
+        yield f"no checkpoint for {missed:,.0f} s: the job falls behind or its state has no room; see {settings.flink}"
+    if job.dropped:
+        yield f"{job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
+
+
+# --- Showing
+
+
+def _process_table(processes: list[ProcessState]) -> Table:
+    table = Table("process", "state", "pid", "up", "memory, MiB", "limit, MiB", box=box.SIMPLE_HEAD, show_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for process in processes:
+        table.add_row(
+            process.name,
+            f"[{COLOURS.get(process.state, 'red')}]{process.state}[/]",
+            str(process.pid) if process.pid else "–",
+            _span(process.up) if process.pid else "–",
+            "–" if process.memory is None else f"{process.memory:,.0f}",
+            process.limit,
+        )
+    return table
+
+
+def _topic_table(topics: list[Topic]) -> Table:
+    table = Table("topic", "records", "records/s", "job behind", "bridge behind", box=box.SIMPLE_HEAD, show_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for topic in topics:
+        behind = [f"{topic.behind[group]:,}" if group in topic.behind else "–" for group in ("job", "bridge")]
+        table.add_row(topic.name, f"{topic.records:,}", f"{topic.rate:,.0f}", *behind)
+    return table
+
+
+def _show_job(job: Account | ClusterError, console: Console) -> None:
+    if isinstance(job, ClusterError):
+        return  # the complaint says it
+    state = f"[{'green' if job.runs else 'yellow'}]{job.state.lower()}[/]"
+    restarts = f"{job.restarts:,} restart{'' if job.restarts == 1 else 's'}"
+    checkpoint = "no checkpoint yet"
+    if taken := job.checkpoint:
+        age = _span(time.time() - taken.completed)
+        checkpoint = f"checkpoint {age} ago, {taken.size / 1024:,.0f} KiB in {taken.duration:.2f} s"
+    console.print(f"[bold]job[/]  {state} for {_span(time.time() - job.started)}, {restarts}, {checkpoint}")
+    busiest = max(job.tasks, key=lambda task: task.busy, default=None)
+    load = f", busiest task {busiest.busy:.0%}" if busiest else ""
+    watermark = "none yet" if job.watermark is None else _instant(job.watermark / 1000)
+    console.print(
+        f"     {job.accepted:,} readings accepted, {job.rejected:,} rejected, {job.dropped:,} dropped, "
+        f"watermark {watermark}{load}"
+    )
+
+
+def _facts(status: Status) -> Iterator[tuple[str, str]]:
+    if (producer := status.producer) is not None:
+        yield (
+            "producer",
+            (
+                f"{producer.rate('iot_producer_sent_total'):,.0f} messages/s, "
+                f"{producer.total('iot_producer_in_flight_messages'):,.0f} in flight, "
+                f"{producer.total('iot_producer_refused_total'):,.0f} refused"
+            ),
+        )
+    if (bridge := status.bridge) is None:
+        return
+    half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
+    delay = f", stored within {half:g} s (half), {most:g} s (95 %)" if half and most else ""
+    yield (
+        "bridge",
+        (
+            f"{bridge.rate('iot_ingest_records_total'):,.0f} records/s, {bridge.rate('iot_ingest_points_total'):,.0f} "
+            f"points/s{delay}"
+        ),
+    )
+    yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
+    yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
+    newest: dict[str, list[str]] = {}
+    for name, at in bridge.by_label("iot_ingest_last_event_timestamp_seconds").items():
+        newest.setdefault(_instant(at), []).append(name)
+    texts = (f"{at} {' '.join(newest[at])}" for at in sorted(newest, reverse=True))
+    yield "newest, UTC", ", ".join(texts) or "no reading yet"
+
+
+def _counts(counts: dict[str, float]) -> str:
+    return ", ".join(f"{count:,.0f} {name}" for name, count in counts.items() if count) or "none"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = seconds / 60
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:.0f} days"
+
+
+def _instant(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"

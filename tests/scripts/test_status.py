@@ -1,0 +1,152 @@
+"""`make status` and the /metrics of a whole system: what they say is what was sent, and they know when it is not well."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+import requests
+from typer.testing import CliRunner
+
+import settings as settings_module
+from jobs import cluster
+from producer.delivery import Delivery
+from producer.run import run
+from producer.simulation import Simulation, ticks_of
+from scripts import oracle
+from scripts.stack.__main__ import app
+from scripts.stack.status import Rates
+from scripts.stack.supervision import Stack
+from settings import Settings
+from tests.exposition import Labels, of, samples
+from tests.ingest.traffic import SENSORS, garbage, send
+from tests.running import submit_quickly, wait_for
+from topics import admin
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
+
+START = 1_577_836_800_000
+DAYS = 3
+
+
+@pytest.fixture
+def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The whole system of the stack, its supervised bridge and exporter included, with its topics and its job."""
+    settings = stack.settings
+    monkeypatch.setattr(settings_module, "load", lambda **_: settings)
+    with ExitStack() as cleaning:
+        admin.create(settings)
+        cleaning.callback(admin.delete, settings)
+        client = cleaning.enter_context(redis.Redis.from_url(settings.redis))
+        cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site!=", "prefix=")))
+        for name in ("ingest", "exporter"):
+            cleaning.callback(stack.stop, name)
+            stack.start(name)
+        job = submit_quickly(settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)}))
+        cleaning.callback(cluster.cancel, settings, job)
+        yield settings
+
+
+def served(port: int) -> dict[tuple[str, Labels], float]:
+    try:
+        return samples(requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text)
+    except requests.ConnectionError:
+        return {}
+
+
+def ends(settings: Settings) -> dict[str, int]:
+    return {topic: sum(admin.end_offsets(settings, topic).values()) for topic in TOPICS}
+
+
+def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settings) -> None:
+    simulation = Simulation(SENSORS, 1, START, ["home"])
+    frame = oracle.readings(simulation, ticks_of(DAYS))
+    late = int(oracle.too_late(frame, whole).sum())
+    assert late > 0
+    wrong = [garbage(n) for n in range(3)]
+    send(whole, *wrong)
+    delivery = Delivery(whole, READINGS, simulation.identity)
+    run(simulation, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+
+    def judged() -> dict[str, float]:
+        return of(served(whole.job_metrics), "iot_job_readings_total")
+
+    verdicts = {"accepted": len(frame) - late, "rejected": late, "dropped": 0}
+    wait_for(lambda: judged() == verdicts, f"the job to have judged {verdicts}")
+    wanted = oracle.expected(simulation, ticks_of(DAYS), whole)
+    wait_for(lambda: not oracle.compare(oracle.stored(whole), wanted).differences, "every point")
+    wait_for(lambda: of(served(whole.job_metrics), "iot_job_lag_records") == {READINGS: 0}, "a checkpoint of all of it")
+    carried = (READINGS, HISTORY, AGGREGATES, REJECTED)
+    wait_for(
+        lambda: of(served(whole.ingest_metrics), "iot_ingest_lag_records") == dict.fromkeys(carried, 0), "the bridge"
+    )
+
+    bridge, job, end = served(whole.ingest_metrics), served(whole.job_metrics), ends(whole)
+    assert of(bridge, "iot_ingest_records_total") == {topic: end[topic] for topic in carried}
+    assert end[READINGS] == delivery.sent + len(wrong)
+    assert of(bridge, "iot_ingest_points_total")["raw"] == len(frame)
+    assert of(bridge, "iot_ingest_rejected_total") == {"too_late": late, "window_purged": 0}
+    assert of(bridge, "iot_ingest_dead_letters_total")["not_json"] == len(wrong)
+    newest = frame.groupby("sensor", observed=True).ts.max()
+    by_class = Counter[str]()
+    for sensor in SENSORS.values():
+        by_class[sensor.partition_class] = max(by_class[sensor.partition_class], newest[sensor.name] / 1000)
+    assert of(bridge, "iot_ingest_last_event_timestamp_seconds") == by_class
+    delays = of(bridge, "iot_ingest_delay_seconds_count")
+    assert all(delays[topic] > 0 for topic in (READINGS, AGGREGATES, REJECTED)), delays
+    assert of(job, "iot_job_running") == {"": 1}
+    assert of(job, "iot_job_restarts_total") == {"": 0}
+    assert of(job, "iot_job_checkpoint_size_bytes")[""] > 0
+    watermark = simulation.time(ticks_of(DAYS) - 1) / 1000 - whole.watermark_delay.total_seconds()
+    assert of(job, "iot_job_watermark_timestamp_seconds") == {"": watermark}
+    assert of(job, "iot_flink_taskmanagers") == {"": 1}
+
+    well = CliRunner().invoke(app, ["status"])
+    assert well.exit_code == 0, well.output
+    assert "all is well" in well.output
+    text = " ".join(well.output.split())
+    assert f"{len(frame) - late:,} readings accepted, {late} rejected, 0 dropped" in text
+    assert f"dailyAggr {end[READINGS]:,} 0 0 0" in text
+    assert f"rejected {late} too_late dead letters {len(wrong)} not_json newest, UTC 2020-01-04 00:15 mean" in text
+    assert len(well.output.splitlines()) <= 24
+    assert max(map(len, well.output.splitlines())) <= 80
+
+    stack.stop("ingest")
+    unwell = CliRunner().invoke(app, ["status"])
+    assert unwell.exit_code == 1
+    assert "not well: ingest is stopped: `make up` starts it" in " ".join(unwell.output.split())
+    assert judged() == verdicts
+
+
+def test_without_a_job_and_its_bridge_it_says_what_to_do(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "load", lambda **_: stack.settings)
+    done = CliRunner().invoke(app, ["status"])
+    text = " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert "not well: ingest is stopped: `make up` starts it" in text
+    assert "not well: daily-aggregates does not run: `make up` starts it" in text
+    assert "not well: there are no topics: `python -m topics create` makes them" in text
+
+
+@pytest.mark.parametrize("name", ["kafka", "jobmanager", "taskmanager"])
+def test_the_logs_of_kafka_and_flink_are_json_when_that_is_asked_for(stack: Stack, name: str) -> None:
+    assert stack.settings.log_format == "json"
+    lines = [line for line in stack.log(name).read_text().splitlines() if line.startswith("{")]
+    found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert len(found) > 10
+    assert all(line.keys() == {"time", "level", "logger", "message", "exception"} for line in found)
+    assert {line["level"] for line in found} <= {"info", "warn", "error"}
+
+
+def test_the_bucket_that_holds_a_share_of_the_observations() -> None:
+    buckets = {("0.1", "a"): 1.0, ("0.5", "a"): 3.0, ("+Inf", "a"): 4.0, ("0.1", "b"): 0.0, ("0.5", "b"): 6.0}
+    rates = Rates({}, {"delay_bucket": {**buckets, ("+Inf", "b"): 6.0}}, 1.0)
+    assert rates.within("delay", 0.1) == 0.1
+    assert rates.within("delay", 0.5) == 0.5
+    assert rates.within("delay", 0.95) == float("inf")
+    assert Rates({}, {}, 1.0).within("delay", 0.5) is None

@@ -1,0 +1,74 @@
+"""How far a consumer group is behind the topics' ends: asked with little patience, for those who look on.
+
+It asks as a consumer would, not by the admin client: when an answer does not come in time, that one can end the whole
+process (seen: librdkafka 2.16, ``rd_kafka_enq_once_del_source_return: Assertion `eonce->refcnt > 0' failed``), and a
+bridge must not die of being looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+
+from settings import Settings
+from topics import admin
+
+Place = tuple[str, int]
+"""A topic, prefix included, and one of its partitions."""
+
+
+class Ends(NamedTuple):
+    """The offset of a partition's oldest record, and the one that its next record gets."""
+
+    first: int
+    next: int
+
+
+class LagReader:
+    """Looks at one group; it does not join it. Methods raise ``KafkaException`` when Kafka does not answer in time."""
+
+    def __init__(self, settings: Settings, group: str, patience: float = 2.0) -> None:
+        """``group`` is without the prefix; ``patience``: seconds that one answer of Kafka may take."""
+        self._patience = patience
+        self._topics = set(admin.topics_of(settings))
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka,
+                "group.id": settings.prefix + group,
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+
+    def places(self) -> list[Place]:
+        """Every partition of the existing topics."""
+        topics = self._consumer.list_topics(timeout=self._patience).topics
+        return [(name, partition) for name in topics if name in self._topics for partition in topics[name].partitions]
+
+    def ends(self, places: Iterable[Place]) -> dict[Place, Ends]:
+        """Where the partitions begin and end."""
+        return {
+            place: Ends(*self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=self._patience))
+            for place in places
+        }
+
+    def committed(self, places: Collection[Place]) -> dict[Place, int]:
+        """The group's offsets, where it has committed any."""
+        if not places:
+            return {}
+        found = self._consumer.committed([TopicPartition(*place) for place in places], timeout=self._patience)
+        return {(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
+
+    def lag(self, places: Collection[Place]) -> Counter[str]:
+        """Records that the group has not committed, by topic; where it has committed nothing, all that there are."""
+        committed, total = self.committed(places), Counter[str]()
+        for (topic, partition), ends in self.ends(places).items():
+            total[topic] += max(0, ends.next - committed.get((topic, partition), ends.first))
+        return total
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._consumer.close()
