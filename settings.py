@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from command_line import UserError
@@ -104,6 +104,17 @@ class Settings(BaseSettings):
     batch: int = Field(5000, ge=1, le=100_000, description="most records written to Redis at once")
     settle: Duration = Field(
         timedelta(seconds=2), description="wall time that a withdrawal waits for the value that replaces it"
+    )
+
+    # Grafana
+    grafana: str = Field("http://127.0.0.1:3000", pattern=r"^https?://[^@]+$", description="where Grafana is")
+    grafana_token: SecretStr = Field(
+        SecretStr(""), exclude=True, description="token of a service account of Grafana, with the role Admin"
+    )
+    grafana_redis: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9_.-]+:\d{1,5})?$",
+        description="Redis as Grafana reaches it, host:port; empty: as in IOT_REDIS",
     )
 
     # The local stack
