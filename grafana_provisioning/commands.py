@@ -25,10 +25,11 @@ def command(target: Mapping[str, Any], site: str, start: int, end: int) -> list[
         case "ts.range":
             return [name, chosen("keyName"), str(start), str(end), *aggregation]
         case "ts.mrange":
-            grouping = ["GROUPBY", str(target["tsGroupByLabel"]), "REDUCE", str(target.get("tsReducer", ""))]
             # Without an aggregation the plugin leaves its bucket behind, which Redis passes over.
             words = [name, str(start), str(end), *(aggregation or [bucket]), *selected]
-            return words + (grouping if target.get("tsGroupByLabel") else [])
+            if label := target.get("tsGroupByLabel"):
+                words += ["GROUPBY", str(label), "REDUCE", str(target.get("tsReducer", ""))]
+            return words
         case "ts.mget":
             return [name, *selected]
         case _:
