@@ -161,6 +161,17 @@ class Settings(BaseSettings):
         "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
     )
 
+    # Grafana
+    grafana: str = Field("http://127.0.0.1:3000", pattern=r"^https?://[^@]+$", description="where Grafana is")
+    grafana_token: SecretStr = Field(
+        SecretStr(""), exclude=True, description="token of a service account of Grafana, with the role Admin"
+    )
+    grafana_redis: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9_.-]+:\d{1,5})?$",
+        description="Redis as Grafana reaches it, host:port; empty: as in IOT_REDIS",
+    )
+
     # The local stack
     kafka_controller_port: int = Field(9093, ge=1, le=65535, description="KRaft controller of the local stack")
     stack_certificate: OptionalPath = Field(
