@@ -14,7 +14,7 @@ from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.reading import HEARTBEAT, LATEST_TS
 
 SQL = Path(__file__).with_name("sql")
-DEFINITIONS = ("readings", "lateness", "aggregates", "sinks")
+DEFINITIONS = ("readings", "clock", "lateness", "aggregates", "sinks")
 RESULTS = ("results",)
 
 
@@ -48,6 +48,7 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         "watermark_delay": _interval(settings.watermark_delay),
         "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
         "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
+        "memory_ms": str(milliseconds(settings.allowed_lateness + settings.catch_up + settings.watermark_delay)),
         "catch_up_ms": str(milliseconds(settings.catch_up)),
         "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
         "flush_ms": str(milliseconds(settings.sink_flush)),
