@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from string import Template
 
-from jobs.bounds import Bounds
+from jobs.bounds import NEVER, Bounds
 from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
@@ -21,6 +21,7 @@ RESULTS = ("results",)
 def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = None) -> dict[str, str]:
     """Every parameter of the files in ``sql/``, as SQL text; without ``bounds`` those of the live job."""
     meters = catalogue.meters.items()
+    remembered = settings.allowed_lateness + settings.catch_up + settings.watermark_delay
     before = milliseconds(settings.sliding_window - settings.window)
     return {
         "brokers": settings.kafka,
@@ -48,16 +49,24 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         "watermark_delay": _interval(settings.watermark_delay),
         "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
         "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
-        "memory_ms": str(milliseconds(settings.allowed_lateness + settings.catch_up + settings.watermark_delay)),
-        "catch_up_ms": str(milliseconds(settings.catch_up)),
+        "memory_ms": str(milliseconds(remembered)),
+        "open_ms": str(milliseconds(open_for(settings, bounds))),
         "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
         "flush_ms": str(milliseconds(settings.sink_flush)),
         "rest_ttl": f"{milliseconds(settings.rest_ttl)}ms",
     }
 
 
+def open_for(settings: Settings, bounds: Bounds | None) -> timedelta:
+    """For how long the windows stay open behind the watermark: L + C, in a bounded run to its end."""
+    return settings.allowed_lateness + (settings.catch_up if bounds is None else NEVER)
+
+
 def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
-    """The statements of the named files, in order. Raises ``KeyError`` for a parameter without a value."""
+    """The statements of the named files (below ``sql/``, or with a path), in order.
+
+    Raises ``KeyError`` for a parameter without a value.
+    """
     for name in files:
         text = "\n".join(
             line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.lstrip().startswith("--")

@@ -1,4 +1,4 @@
-"""Account for every reading of dailyAggr: it is in its day's count, or in lateRej, or in deadLetter."""
+"""Account for every record of dailyAggr: in its day's count, in lateRej, in deadLetter, or a duplicate of such a one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Account:
     """What became of the records of dailyAggr, and of those of history.
 
     ``readings`` are the valid ones of dailyAggr, each name (site, sensor, ts) once; ``repeated`` how often one came
-    again. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr whose day is a
-    backfill's now.
+    again: the first one counts. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr
+    whose day is a backfill's now.
     """
 
     records: int = 0
@@ -46,13 +46,15 @@ class Account:
 def audit(settings: Settings, catalogue: Catalogue) -> Account:
     """Read the topics up to their ends and compare, day by day.
 
-    A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``LogError``
-    when Kafka does not answer.
+    A day that no sensor has closed yet is open: its readings are neither counted nor missing. A reading that came again
+    when nobody remembered it may be counted, and stand in lateRej too: the count tells. Raises ``LogError`` when Kafka
+    does not answer.
     """
     account = Account()
     window = milliseconds(settings.window)
     rules = Rules(catalogue, milliseconds(settings.future_tolerance))
     wrong: set[Origin] = set()
+    again: dict[Day, set[int]] = defaultdict(set)
 
     def by_day(topic: str) -> dict[Day, set[int]]:
         seen: dict[Day, set[int]] = defaultdict(set)
@@ -66,7 +68,9 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
                     wrong.add(Origin.of(message))
                     continue
                 day = (item.site, item.sensor, item.ts - item.ts % window)
-                account.repeated += item.ts in seen[day]
+                if item.ts in seen[day]:
+                    account.repeated += 1
+                    again[day].add(item.ts)
                 seen[day].add(item.ts)
         return seen
 
@@ -84,8 +88,9 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         count, merged = counts.get(day, (None, False))
         if merged:
             account.replaced += len(live - past)
-        accepted = len((past if merged else live) - late)
-        account.rejected += len((past if merged else live) & late)
+        there = past if merged else live
+        accepted = _accepted(there, late, again.get(day, set()), count or 0)
+        account.rejected += len(there) - accepted
         if count is None and day[2] > closed:
             account.open += accepted
         elif (count or 0) == accepted:
@@ -105,6 +110,12 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         account.unexplained.append(f"invalid record at {origin}: not in deadLetter")
     account.unexplained += [f"dead letter of {origin}: {n} times" for origin, n in sorted(letters.items()) if n > 1]
     return account
+
+
+def _accepted(there: set[int], late: set[int], again: set[int], count: int) -> int:
+    """How many readings of a day are to be counted. What came again may be rejected and counted both: ``count`` tells."""
+    least = len(there - late)
+    return min(max(least, count), least + len(there & late & again))
 
 
 def _rejected(settings: Settings, window: int) -> dict[Day, set[int]]:

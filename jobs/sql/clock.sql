@@ -1,6 +1,7 @@
 -- Each sensor's clock, and its duplicates.
 --
--- Parameters: window_ms, memory_ms (how long after its end a day's readings are remembered, by the sensor's clock).
+-- Parameters: window_ms, memory_ms (how long a day's readings are remembered after its end, by the sensor's
+--   clock: L + C + B).
 --
 -- A sensor's clock is the largest ts that this sensor has sent so far, in the order of its partition. It is NULL for a
 -- reading that was there before: the first one counts. Both depend on nothing else, so that a replay rejects exactly the

@@ -31,7 +31,8 @@ def make(jar: Path, compiler: Path) -> None:
     with tempfile.TemporaryDirectory(dir=jar.parent) as directory:
         classes = Path(directory, "classes")
         _compile(classes, compiler)
-        made = shutil.copy(connector_jar(), Path(directory, jar.name))
+        made = Path(directory, jar.name)
+        shutil.copy(connector_jar(), made)
         with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(classes.glob("**/*.class")):
                 entry = zipfile.ZipInfo(path.relative_to(classes).as_posix(), STAMP)

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from jobs.statements import parameters, statements
-from jobs.tools import connector_jar
+from jobs.tools import job_jar
 from scripts.warm import pyflink
 from settings import Settings
 from tests.validity import CASES, SENT
@@ -31,7 +31,7 @@ def accepted(settings: Settings) -> dict[int, list[Reading]]:
         from pyflink.table import EnvironmentSettings, TableEnvironment
 
         environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-        environment.get_config().set("pipeline.jars", connector_jar().as_uri())
+        environment.get_config().set("pipeline.jars", job_jar().as_uri())
         environment.get_config().set("parallelism.default", "1")
         for statement in statements(["readings"], parameters(settings, catalogue.read(settings.sensors))):
             environment.execute_sql(statement)
