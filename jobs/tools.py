@@ -12,7 +12,7 @@ from command_line import UserError
 from settings import ROOT, Settings
 
 INSTALLED = Path(sys.prefix) / "stack"
-"""Kafka, the Flink connector, the job's jar and OpenSSL: part of the virtual environment, shared by every data directory."""
+"""Kafka, the Flink connector, the job's jar, …: part of the virtual environment, shared by every data directory."""
 
 JAVA = ROOT / "jobs" / "java"
 """What of the job is written in Java."""

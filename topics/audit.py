@@ -1,4 +1,4 @@
-"""Account for every record of dailyAggr: in its day's count, in lateRej, in deadLetter, or a duplicate of such a one."""
+"""Account for every record of dailyAggr: in its day's count, lateRej or deadLetter, or a duplicate of such a one."""
 
 from __future__ import annotations
 
@@ -68,10 +68,8 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
                     wrong.add(Origin.of(message))
                     continue
                 day = (item.site, item.sensor, item.ts - item.ts % window)
-                if item.ts in seen[day]:
-                    account.repeated += 1
-                    again[day].add(item.ts)
-                seen[day].add(item.ts)
+                account.repeated += (known := item.ts in seen[day])
+                (again if known else seen)[day].add(item.ts)
         return seen
 
     seen = by_day(READINGS)
@@ -113,7 +111,7 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
 
 
 def _accepted(there: set[int], late: set[int], again: set[int], count: int) -> int:
-    """How many readings of a day are to be counted. What came again may be rejected and counted both: ``count`` tells."""
+    """How many readings of a day are to be counted. What came again may be counted and rejected: ``count`` tells."""
     least = len(there - late)
     return min(max(least, count), least + len(there & late & again))
 

@@ -1,6 +1,6 @@
-"""Bring Kafka, the Flink connector, a Java compiler and OpenSSL 1.1 (for Redis) from their registries; make the job's jar.
+"""Bring Kafka, the Flink connector, a Java compiler and OpenSSL 1.1 (for Redis) from their registries, once.
 
-Each of them once, and the jar again when its source has changed.
+The compiler makes the job's jar, again when its source has changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a sensor has sent, as the job remembers it (jobs/java), against plain Python: in a JVM, without Flink running."""
+"""What a sensor has sent, as the job remembers it (jobs/java), against plain Python: in a JVM of its own."""
 
 from __future__ import annotations
 
