@@ -20,7 +20,7 @@ from jobs import cluster, results
 from jobs import merge as merging
 from jobs import replay as replaying
 from jobs.report import SHOWN, compared, day_text, progress, summary
-from jobs.tools import local_tools
+from jobs.tools import job_jar, local_tools
 from settings import ROOT, Settings
 
 app = typer.Typer(
@@ -81,6 +81,12 @@ def stop(
     with console.status("taking a savepoint"):
         savepoint = cluster.stop(settings, job)
     console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+
+
+@app.command()
+def jar() -> None:
+    """Print where the job's jar is: what `flink run --jarfile` needs on a cluster of your own."""
+    print(job_jar())
 
 
 @app.command()

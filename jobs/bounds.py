@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
+
+NEVER = timedelta(days=36_500)
+"""As long as no run lasts: what happens after it never does."""
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -10,7 +15,8 @@ class Bounds(msgspec.Struct, frozen=True):
 
     ``source`` is the prefix of the topic, ``start`` and ``end`` are offsets by partition (end exclusive).
     ``first_day`` and ``last_day`` are starts of days in epoch ms, both inclusive: earlier readings are read for the
-    sensors' clocks and for the difference to the day before alone.
+    sensors' clocks and for the difference to the day before alone. The windows stay open to the end of the run: none is
+    purged.
     """
 
     source: str

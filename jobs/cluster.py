@@ -70,7 +70,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
     command = [str(tools.flink), "run", "--target", "remote", "--detached"]
     command += [f"-D{option}={value}" for option, value in options.items()]
     command += ["--fromSavepoint", savepoint] if savepoint else []
-    command += ["--jarfile", str(tools.connector), "--pyClientExecutable", sys.executable, "--python", str(SCRIPT)]
+    command += ["--jarfile", str(tools.jar), "--pyClientExecutable", sys.executable, "--python", str(SCRIPT)]
     command += ["--bounds", bounds.encode()] if bounds else []
     done = subprocess.run(
         command,

@@ -1,6 +1,6 @@
 """The Flink job: daily aggregates of the readings, with corrections, and the readings that came too late.
 
-    flink run --python jobs/daily_aggregates.py --jarfile flink-sql-connector-kafka.jar [OPTIONS]
+    flink run --jarfile "$(python -m jobs jar)" --python jobs/daily_aggregates.py [OPTIONS]
 
 Every record is processed inside Flink's JVM; this file only declares the job. The SQL stands in jobs/sql/.
 """
@@ -21,7 +21,7 @@ import typer
 import command_line
 import settings as settings_module
 from jobs.bounds import Bounds
-from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
+from jobs.statements import DEFINITIONS, RESULTS, open_for, parameters, statements
 from settings import Settings, milliseconds
 from topics import catalogue
 
@@ -35,7 +35,7 @@ DECLARATION, BOUNDED = "declaration", "bounded"
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
-def configuration(settings: Settings) -> dict[str, str]:
+def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str, str]:
     """Flink's options for this job, apart from where it runs and where its checkpoints go."""
     return {
         "pipeline.name": settings.prefix + NAME,
@@ -43,7 +43,7 @@ def configuration(settings: Settings) -> dict[str, str]:
         "pipeline.object-reuse": "true",
         "table.local-time-zone": "UTC",
         # The legacy windows support corrections; window TVFs do not.
-        "table.exec.emit.allow-lateness": f"{milliseconds(settings.allowed_lateness + settings.catch_up)} ms",
+        "table.exec.emit.allow-lateness": f"{milliseconds(open_for(settings, bounds))} ms",
         # Fire at once: a delayed firing would be lost when the window is purged in between (a fast replay).
         "table.exec.emit.late-fire.enabled": "true",
         "table.exec.emit.late-fire.delay": "0 s",
@@ -129,7 +129,7 @@ def declare(settings: Settings, bounds: Bounds | None = None, **options: str) ->
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     told = f"{BOUNDED}:true" if bounds else f"{DECLARATION}:{digest(settings)}"
     options |= {"pipeline.global-job-parameters": told}
-    for option, value in (configuration(settings) | options).items():
+    for option, value in (configuration(settings, bounds) | options).items():
         environment.get_config().set(option, value)
     for statement in statements(DEFINITIONS, values):
         environment.execute_sql(statement)

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from command_line import UserError
 from jobs import cluster
-from jobs.bounds import Bounds
+from jobs.bounds import NEVER, Bounds
 from jobs.daily_aggregates import NAME
 from jobs.report import day_text
 from jobs.tools import Tools
@@ -26,9 +26,6 @@ from topics import admin, catalogue, log
 from topics.catalogue import Catalogue
 from topics.clock import watermark
 from topics.names import AGGREGATES, READINGS, REJECTED
-
-NEVER = timedelta(days=36_500)
-"""As long as no run lasts. Windows of a bounded run stay open to its end: none is purged."""
 
 ASIDE = "replay."
 """Prefix of the results of a replay that corrects the live ones, until it has."""
@@ -127,7 +124,7 @@ def run(
     ``into`` is the prefix of the topics that get them, in place of what was there. ``accept_late``: no reading is too
     late. Raises ``ClusterError``; the run is cancelled then, as by Ctrl-C.
     """
-    update: dict[str, object] = {"prefix": into, "catch_up": NEVER}
+    update: dict[str, object] = {"prefix": into}
     if accept_late:
         update["allowed_lateness"] = NEVER
     own = settings.model_copy(update=update)

@@ -8,20 +8,21 @@ from pathlib import Path
 from string import Template
 
 from jobs import connector
-from jobs.bounds import Bounds
+from jobs.bounds import NEVER, Bounds
 from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.reading import HEARTBEAT, LATEST_TS
 
 SQL = Path(__file__).with_name("sql")
-DEFINITIONS = ("readings", "lateness", "aggregates", "sinks")
+DEFINITIONS = ("readings", "clock", "lateness", "aggregates", "sinks")
 RESULTS = ("results",)
 
 
 def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = None) -> dict[str, str]:
     """Every parameter of the files in ``sql/``, as SQL text; without ``bounds`` those of the live job."""
     meters = catalogue.meters.items()
+    remembered = settings.allowed_lateness + settings.catch_up + settings.watermark_delay
     before = milliseconds(settings.sliding_window - settings.window)
     return {
         "kafka": ",\n    ".join(
@@ -51,15 +52,24 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         "watermark_delay": _interval(settings.watermark_delay),
         "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
         "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
-        "catch_up_ms": str(milliseconds(settings.catch_up)),
+        "memory_ms": str(milliseconds(remembered)),
+        "open_ms": str(milliseconds(open_for(settings, bounds))),
         "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
         "flush_ms": str(milliseconds(settings.sink_flush)),
         "rest_ttl": f"{milliseconds(settings.rest_ttl)}ms",
     }
 
 
+def open_for(settings: Settings, bounds: Bounds | None) -> timedelta:
+    """For how long the windows stay open behind the watermark: L + C, in a bounded run to its end."""
+    return settings.allowed_lateness + (settings.catch_up if bounds is None else NEVER)
+
+
 def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
-    """The statements of the named files, in order. Raises ``KeyError`` for a parameter without a value."""
+    """The statements of the named files (below ``sql/``, or with a path), in order.
+
+    Raises ``KeyError`` for a parameter without a value.
+    """
     for name in files:
         text = "\n".join(
             line for line in (SQL / f"{name}.sql").read_text().splitlines() if not line.lstrip().startswith("--")

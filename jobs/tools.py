@@ -1,31 +1,35 @@
-"""Where the Flink client, Java and the Kafka connector are on this machine."""
+"""Where the Flink client, Java and the job's jar are on this machine."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import UserError
-from settings import Settings
+from settings import ROOT, Settings
 
 INSTALLED = Path(sys.prefix) / "stack"
-"""Kafka, the Flink connector and OpenSSL: part of the virtual environment, shared by every data directory."""
+"""Kafka, the Flink connector, the job's jar, …: part of the virtual environment, shared by every data directory."""
+
+JAVA = ROOT / "jobs" / "java"
+"""What of the job is written in Java."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Where the Flink client is: its ``flink`` script, the Kafka connector, and the environment that they need."""
+    """Where the Flink client is: its ``flink`` script, the job's jar, and the environment that they need."""
 
     flink: Path
-    connector: Path
+    jar: Path
     environment: Mapping[str, str]
 
 
 def local_tools(settings: Settings) -> Tools:
-    """The Flink client of the package apache-flink. Raises ``UserError`` before the connector is installed."""
-    return Tools(flink_home() / "bin" / "flink", connector_jar(), flink_environment(settings))
+    """The Flink client of the package apache-flink. Raises ``UserError`` before the job's jar is there."""
+    return Tools(flink_home() / "bin" / "flink", job_jar(), flink_environment(settings))
 
 
 def java_home() -> Path:
@@ -52,6 +56,29 @@ def connector_jar() -> Path:
     for jar in (INSTALLED / "connector").glob("*/flink-sql-connector-kafka-*.jar"):
         return jar
     raise UserError("the Flink connector is not installed: `make up` installs it")
+
+
+def jar_path() -> Path:
+    """Where the job's jar is, or will be: another place when its source or the connector has changed.
+
+    Raises ``UserError`` before the connector is installed.
+    """
+    content = hashlib.sha256(connector_jar().name.encode())
+    for source in java_sources():
+        content.update(source.relative_to(JAVA).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return INSTALLED / "job" / content.hexdigest()[:16] / "daily-aggregates.jar"
+
+
+def java_sources() -> list[Path]:
+    """The files below ``JAVA``, in a fixed order."""
+    return sorted(JAVA.glob("**/*.java"))
+
+
+def job_jar() -> Path:
+    """The Kafka connector and the job's own classes, in one jar. Raises ``UserError`` before `make up` has made it."""
+    if (path := jar_path()).exists():
+        return path
+    raise UserError("the job's Java is not compiled, or has changed since: `make up` compiles it")
 
 
 def flink_environment(settings: Settings) -> dict[str, str]:

@@ -23,10 +23,10 @@ from jobs import cluster, replay, results
 from jobs.results import Results
 from jobs.tools import local_tools
 from producer.__main__ import START, parse_start
-from producer.delivery import Delivery
 from producer.run import Encoder, Message, Progress, run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
+from scripts.repeats import RepeatingDelivery
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from settings import Settings
@@ -91,6 +91,8 @@ def main(
     pace: Annotated[float, typer.Option(min=1, help="Ticks of 15 minutes a second, of the case at live pace.")] = 200,
 ) -> None:
     """Run the same readings in eleven ways on the running stack, and compare the results bit by bit.
+
+    Four readings of a hundred come again, some at once, some hours or days later and with another value.
 
     ``instances`` is the parallelism, ``late`` counts the rejected readings, ``wrong`` the points that pandas computes
     otherwise, ``s`` the seconds that it took. Exits with 1 when something differs. Topics and jobs of its own; needs
@@ -179,7 +181,7 @@ def _create(settings: Settings, cleaning: ExitStack) -> None:
 
 
 def _send(settings: Settings, simulation: Simulation, ticks: int, slow: int | None) -> None:
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation.identity)
     for first in range(0, ticks, 100):
         messages = Encoder(simulation, delivery.partitions).messages(first, min(first + 100, ticks))
         delivery.send(messages if slow is None else _padded(messages, slow))
@@ -223,7 +225,7 @@ def _live(
 ) -> Settings:
     job = warm.submit(settings, local_tools(settings))
     try:
-        delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+        delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation.identity)
         killed = not case.killed
 
         def half_way(progress: Progress) -> None:

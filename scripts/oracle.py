@@ -48,15 +48,27 @@ def too_late(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
     return frame.day + DAY + allowed <= clock - delay
 
 
+def repeated(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
+    """For each reading, in the order of sending: was it there before, and is its day still remembered?
+
+    A day is remembered until its sensor's clock has passed its end by L + C + B.
+    """
+    memory = (settings.allowed_lateness + settings.catch_up) / timedelta(milliseconds=1)
+    delay = settings.watermark_delay / timedelta(milliseconds=1)
+    clock = frame.groupby(["site", "sensor"], observed=True).ts.cummax()
+    return frame.duplicated(["site", "sensor", "ts"]) & (frame.day + DAY + memory > clock - delay)
+
+
 def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str, Points]:
     """The points of every series after ``ticks`` ticks, by key in Redis. For windows of one and two days."""
     if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
         raise ValueError("the oracle knows windows of one and two days only")
     frame = readings(simulation, ticks)
-    late = too_late(frame, settings)
+    first = ~repeated(frame, settings)
+    late = first & too_late(frame, settings)
     watermark = simulation.time(ticks - 1) - settings.watermark_delay / timedelta(milliseconds=1)
 
-    by_day = frame[~late].groupby(["site", "sensor", "day"], observed=True).value
+    by_day = frame[first & ~late].groupby(["site", "sensor", "day"], observed=True).value
     daily = by_day.agg(["sum", "mean", "count", "min", "max"]).reset_index()
     closed = daily[daily.day + DAY - 1 <= watermark]
     kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in simulation.catalogue.values()})

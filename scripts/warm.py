@@ -32,7 +32,7 @@ def submit(settings: Settings, tools: Tools, *, bounds: Bounds | None = None) ->
         "execution.target": "remote",
         "rest.address": str(rest.hostname),
         "rest.port": str(rest.port),
-        "pipeline.jars": tools.connector.as_uri(),
+        "pipeline.jars": tools.jar.as_uri(),
     }
     with pyflink():
         job = str(declare(settings, bounds, **options).execute().get_job_client().get_job_id())

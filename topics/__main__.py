@@ -70,7 +70,7 @@ def describe(prefix: Prefix = None) -> None:
 
 @app.command()
 def audit(prefix: Prefix = None) -> None:
-    """Account for every reading of dailyAggr: counted in its day, rejected, or a dead letter.
+    """Account for every record of dailyAggr: counted in its day, rejected, a dead letter, or a duplicate of such a one.
 
     Exits with 1 when one is in none of them, or in more than one.
     """
@@ -81,7 +81,7 @@ def audit(prefix: Prefix = None) -> None:
         (account.records, "records in dailyAggr and history"),
         (account.heartbeats, "heartbeats"),
         (account.invalid, "invalid"),
-        (account.repeated, "readings that were there already"),
+        (account.repeated, "repeat a reading that was there already"),
         (account.readings + account.history, "readings, each once, of which"),
         (account.history, "  came from backfills"),
         (account.counted, "  are counted in their day"),

@@ -1,4 +1,4 @@
-"""Account for every reading of dailyAggr: it is in its day's count, or in lateRej, or in deadLetter."""
+"""Account for every record of dailyAggr: in its day's count, lateRej or deadLetter, or a duplicate of such a one."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Account:
     """What became of the records of dailyAggr, and of those of history.
 
     ``readings`` are the valid ones of dailyAggr, each name (site, sensor, ts) once; ``repeated`` how often one came
-    again. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr whose day is a
-    backfill's now. ``resendable`` are dead letters that would be valid by now: their sensor has been added since.
+    again: the first one counts. ``history`` are those that a merge has brought, and ``replaced`` the ones of dailyAggr
+    whose day is a backfill's now. ``resendable`` are dead letters that would be valid by now: their sensor has been
+    added since.
     """
 
     records: int = 0
@@ -49,8 +50,9 @@ class Account:
 def audit(settings: Settings, catalogue: Catalogue) -> Account:
     """Read the topics up to their ends and compare, day by day.
 
-    A day that no sensor has closed yet is open: its readings are neither counted nor missing. Raises ``LogError``
-    when Kafka does not answer.
+    A day that no sensor has closed yet is open: its readings are neither counted nor missing. A reading that came again
+    when nobody remembered it may be counted, and stand in lateRej too: the count tells. Raises ``LogError`` when Kafka
+    does not answer.
     """
     account = Account()
     window = milliseconds(settings.window)
@@ -72,8 +74,9 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         count, merged = counts.get(day, (None, False))
         if merged:
             account.replaced += len(live - past)
-        accepted = len((past if merged else live) - late)
-        account.rejected += len((past if merged else live) & late)
+        there = past if merged else live
+        accepted = _accepted(there, late, found.again.get(day, set()), count or 0)
+        account.rejected += len(there) - accepted
         if count is None and day[2] > closed:
             account.open += accepted
         elif (count or 0) in (accepted, accepted + len(left)):
@@ -94,13 +97,14 @@ class _Readings:
     """Reads readings by day, and counts what it meets on the way.
 
     ``wrong``: invalid records. ``excused``: records that became dead letters and are valid by now, and ``aside``: the
-    readings of these. The job has not counted them when they came; a replay since then has.
+    readings of these. The job has not counted them when they came; a replay since then has. ``again``: what came again.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue, account: Account) -> None:
         self.wrong: set[Origin] = set()
         self.excused: set[Origin] = set()
         self.aside: dict[Day, set[int]] = defaultdict(set)
+        self.again: dict[Day, set[int]] = defaultdict(set)
         self._settings = settings
         self._account = account
         self._rules = Rules(catalogue, milliseconds(settings.future_tolerance))
@@ -124,8 +128,8 @@ class _Readings:
                     self.excused.add(origin)
                     self.aside[day].add(item.ts)
                     continue
-                account.repeated += item.ts in seen[day]
-                seen[day].add(item.ts)
+                account.repeated += (known := item.ts in seen[day])
+                (self.again if known else seen)[day].add(item.ts)
         return seen
 
 
@@ -139,6 +143,12 @@ def _strange_letters(
     for origin in sorted(wrong - told.keys()):
         yield f"invalid record at {origin}: not in deadLetter"
     yield from (f"dead letter of {origin}: {count} times" for origin, count in sorted(told.items()) if count > 1)
+
+
+def _accepted(there: set[int], late: set[int], again: set[int], count: int) -> int:
+    """How many readings of a day are to be counted. What came again may be counted and rejected: ``count`` tells."""
+    least = len(there - late)
+    return min(max(least, count), least + len(there & late & again))
 
 
 def _rejected(settings: Settings, window: int) -> dict[Day, set[int]]:

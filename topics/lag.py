@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
+import connections
 from settings import Settings
 from topics import admin
 
@@ -36,7 +37,7 @@ class LagReader:
         self._topics = set(admin.topics_of(settings))
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka,
+                **connections.kafka(settings),
                 "group.id": settings.prefix + group,
                 "enable.auto.commit": False,
                 "log_level": 0,

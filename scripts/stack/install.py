@@ -1,4 +1,7 @@
-"""Bring Kafka, the Flink connector and OpenSSL 1.1 (for Redis) from their registries, once."""
+"""Bring Kafka, the Flink connector, a Java compiler and OpenSSL 1.1 (for Redis) from their registries, once.
+
+The compiler makes the job's jar, again when its source has changed.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from command_line import UserError
-from jobs.tools import INSTALLED, java_home
+from jobs.tools import INSTALLED, jar_path, java_home
+from scripts.stack import job_jar
 from scripts.stack.paths import DEFINITIONS
+
+PARTS = ("kafka", "connector", "compiler", "openssl")
+JOB = "the job's jar"
 
 OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
 """Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
@@ -26,20 +33,24 @@ class InstallError(UserError):
 
 def missing() -> list[str]:
     """Parts that are not installed yet."""
-    return [part for part in ("kafka", "connector", "openssl") if not (INSTALLED / part / "complete").exists()]
+    parts = [part for part in PARTS if not (INSTALLED / part / "complete").exists()]
+    return parts if "connector" not in parts and jar_path().exists() else [*parts, JOB]
 
 
 def install() -> Iterator[str]:
     """Install what is missing; yields the name of each part before it is fetched.
 
-    Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails or a jar
-    differs from the lock file.
+    Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails, a jar
+    differs from the lock file, ``CompileError`` when the job's Java is wrong.
     """
     INSTALLED.mkdir(parents=True, exist_ok=True)
     with (INSTALLED / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for part in missing():
             yield part
+            if part == JOB:
+                job_jar.make(jar_path(), next((INSTALLED / "compiler").glob("*/ecj-*.jar")))
+                continue
             target = INSTALLED / part
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)

@@ -20,6 +20,7 @@ import pytest
 import requests
 from confluent_kafka import KafkaError, Message, Producer
 
+import connections
 from producer.run import Encoder
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
@@ -183,7 +184,7 @@ class Traffic:
         self._producers = {
             packing: Producer(
                 {
-                    "bootstrap.servers": settings.kafka,
+                    **connections.kafka(settings),
                     "enable.idempotence": True,
                     "compression.type": packing,
                     "message.max.bytes": 10_000_000,

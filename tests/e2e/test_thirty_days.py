@@ -9,10 +9,10 @@ import pytest
 
 from ingest.bridge import Bridge
 from jobs import cluster
-from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
+from scripts.repeats import RepeatingDelivery
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.running import Bridging, submit_quickly, wait_for
@@ -56,8 +56,10 @@ def test_every_series_and_every_rejection_equals_pandas(stack: Stack) -> None:
             job = submit_quickly(own)
             cleaning.callback(cluster.cancel, own, job)
             cleaning.enter_context(Bridging(Bridge(own, sensors)))
+        repeated = {}
         for name, own in settings.items():
-            delivery = Delivery(own, own.prefix + READINGS, simulations[name].identity)
+            delivery = RepeatingDelivery(own, own.prefix + READINGS, simulations[name].identity)
+            repeated[name] = delivery.repeats
             run(simulations[name], delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
         for name, own in settings.items():
             wanted = oracle.expected(simulations[name], ticks_of(DAYS), own)
@@ -65,6 +67,7 @@ def test_every_series_and_every_rejection_equals_pandas(stack: Stack) -> None:
             assert oracle.stored(own).keys() == wanted.keys()
             account = audit.audit(own, sensors)
             assert account.unexplained == []
+            assert account.repeated == repeated[name].repeated > 0
             assert account.readings == sum(len(points) for key, points in wanted.items() if _is_raw(key, own, sensors))
             assert account.rejected == sum(len(points) for key, points in wanted.items() if "LateRej" in key)
         results = {name: _unprefixed(own) for name, own in settings.items()}

@@ -1,4 +1,4 @@
-"""Too late, purged, future, silent: the job's verdicts on the real cluster."""
+"""Too late, purged, future, silent, sent twice: the job's verdicts on the real cluster."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ def day_text(ts: int) -> str:
     return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def test_too_late_purged_and_future(settings: Settings) -> None:
+def test_too_late_purged_future_and_sent_twice(settings: Settings) -> None:
     """One job sees them all, in this order, since each submission costs as much as the rest."""
     settings = settings.model_copy(update={"watermark_idleness": timedelta(days=1)})
     submit_quickly(settings)
     house = House(settings)
     with Topic(settings, AGGREGATES) as aggregates, Topic(settings, REJECTED) as rejected:
-        # 300 sensors with random pasts, no watermark yet: each is judged by its own clock alone.
+        # 300 sensors with random pasts, no watermark yet: each is judged by its own clock alone. Every third reading
+        # is one that comes again, at once or days later, and with another value.
         draw = random.Random(5)
         streams = {
             f"s{n}": [START + draw.randrange(30 * DAY) for _ in range(draw.randrange(1, 30))] for n in range(300)
@@ -90,20 +91,23 @@ def test_too_late_purged_and_future(settings: Settings) -> None:
         boundary = START + DAY + lateness_model.L + lateness_model.B
         streams["in-time"] = [boundary - 1, START + DAY - 1]
         streams["too-late"] = [boundary, START + DAY - 1]
-        streams = {site: list(dict.fromkeys(stream)) for site, stream in streams.items()}
+        for stream in streams.values():
+            for _ in range(len(stream) // 2):
+                stream.insert(draw.randrange(len(stream) + 1), draw.choice(stream))
+        judged = {site: lateness_model.verdicts(stream) for site, stream in streams.items()}
         for site, stream in streams.items():
             for number, ts in enumerate(stream):
                 house.send("TH1", ts, float(number), site)
-        late = {
-            (site, "TH1", ts)
-            for site, stream in streams.items()
-            for ts, is_late in zip(stream, lateness_model.too_late(stream), strict=True)
-            if is_late
-        }
+        late: dict[tuple[object, ...], float] = {}
+        for site, stream in streams.items():
+            for number, (ts, verdict) in enumerate(zip(stream, judged[site], strict=True)):
+                if verdict == "too_late":
+                    late[site, "TH1", ts] = number
+        assert sum(verdicts.count("duplicate") for verdicts in judged.values()) > 500
         assert ("too-late", "TH1", START + DAY - 1) in late
         house.time_is(START)
         wait_for(lambda: len(rejected.read()) >= len(late), "the rejections")
-        assert rejected.rows.keys() == late
+        assert {key: row["value"] for key, row in rejected.rows.items()} == late
         assert {row["reason"] for row in rejected.rows.values()} == {"too_late"}
         assert not aggregates.read(), "no day has ended"
 
@@ -112,8 +116,8 @@ def test_too_late_purged_and_future(settings: Settings) -> None:
         counts: dict[tuple[object, ...], int] = defaultdict(int)
         totals: dict[tuple[object, ...], float] = defaultdict(float)
         for site, stream in streams.items():
-            for number, ts in enumerate(stream):
-                if (site, "TH1", ts) not in late:
+            for number, (ts, verdict) in enumerate(zip(stream, judged[site], strict=True)):
+                if verdict is None:
                     counts[site, "TH1", day_text(ts - ts % DAY)] += 1
                     totals[site, "TH1", day_text(ts - ts % DAY)] += number
         wait_for(lambda: len(aggregates.read()) >= 2 * len(counts), "the days")
@@ -125,6 +129,7 @@ def test_too_late_purged_and_future(settings: Settings) -> None:
         # A sensor that was offline: its own clock is not too late. Where the state is still there, it counts;
         # where it is gone, the reading is put aside. The time is 32 days, L + C is 9 days and 10 s.
         house.send("W1", START + 5 * DAY, site="offline")
+        house.send("W1", START + 5 * DAY, 2.0, site="offline")
         house.send("W1", START + 21 * DAY + DAY - 1, site="offline")
         house.send("W1", START + 22 * DAY, site="offline")
         purged = {("offline", "W1", START + 5 * DAY), ("offline", "W1", START + 21 * DAY + DAY - 1)}
@@ -134,6 +139,17 @@ def test_too_late_purged_and_future(settings: Settings) -> None:
         caught_up = ("AggDay", "offline", "W1", day_text(START + 22 * DAY))
         wait_for(lambda: caught_up in aggregates.read(), "the reading that caught up")
         assert aggregates.rows[caught_up]["value"] == 1.0
+        assert rejected.rows["offline", "W1", START + 5 * DAY]["value"] == 1.0, "the first one, here too"
+
+        # Both days of a sliding window count the first one.
+        midnight, quarter = START + 26 * DAY, HOUR // 4
+        for ts, value in ((midnight - quarter, 100.0), (midnight - quarter, 10.0), (midnight + DAY - quarter, 250.0)):
+            house.send("Etot", ts, value, site="meters")
+        house.send("Etot", midnight + DAY - quarter, 900.0, site="meters")
+        house.time_is(START + 32 * DAY)
+        difference = ("AggDayDiff", "meters", "Etot", day_text(midnight - DAY))
+        wait_for(lambda: difference in aggregates.read(), "the difference")
+        assert (aggregates.rows[difference]["value"], aggregates.rows[difference]["count"]) == (150.0, 2)
 
         # A reading from the future moves neither its sensor's clock nor the watermark.
         now = START + 33 * DAY

@@ -10,11 +10,11 @@ import pytest
 
 from command_line import UserError
 from jobs import cluster
-from producer.delivery import Delivery
 from producer.resume import marks
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
+from scripts.repeats import RepeatingDelivery, Repeats
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.running import Bridging, submit, submit_quickly, wait_for
@@ -22,12 +22,12 @@ from topics import catalogue
 from topics.names import READINGS
 
 
-def simulate(settings: Settings, simulation: Simulation, days: int) -> None:
+def simulate(settings: Settings, simulation: Simulation, days: int, repeats: Repeats) -> None:
     topic = settings.prefix + READINGS
     before = marks(settings, topic, simulation.identity)
     run(
         simulation,
-        Delivery(settings, topic, simulation.identity),
+        RepeatingDelivery(settings, topic, simulation.identity, repeats),
         ticks=ticks_of(days),
         ticks_per_second=None,
         marks=before,
@@ -44,32 +44,34 @@ def wait_until_equal(settings: Settings, simulation: Simulation, days: int) -> N
 def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     stack: Stack, settings: Settings, bridge: Bridging
 ) -> None:
-    """Were state lost, too-late readings would be accepted and open days would lose their beginning."""
+    """Were state lost, too-late readings would be accepted, open days would lose their beginning, and what comes again
+    would count again."""
+    repeats = Repeats()
     simulation = Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1))
     settings = settings.model_copy(update={"parallelism": 1, "checkpoint_interval": timedelta(seconds=1)})
     job = submit_quickly(settings)
     with pytest.raises(UserError, match="runs already"):
         submit(settings)
-    simulate(settings, simulation, 11)
+    simulate(settings, simulation, 11, repeats)
     wait_until_equal(settings, simulation, 11)
 
     savepoint = cluster.stop(settings, job)
     assert cluster.newest_state(settings) == savepoint.replace("file:/", "file:///", 1)
     with pytest.raises(UserError, match="does not run"):
         cluster.find(settings)
-    simulate(settings, simulation, 14)
+    simulate(settings, simulation, 14, repeats)
     job = submit(settings, savepoint)
     wait_until_equal(settings, simulation, 14)
 
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
     cluster.cancel(settings, job)
-    simulate(settings, simulation, 17)
+    simulate(settings, simulation, 17, repeats)
     job = submit(settings, cluster.newest_state(settings))
     wait_until_equal(settings, simulation, 17)
 
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
     os.kill(stack.pid("taskmanager"), signal.SIGKILL)
-    simulate(settings, simulation, 20)
+    simulate(settings, simulation, 20, repeats)
     wait_until_equal(settings, simulation, 20)
     assert cluster.find(settings).state == "RUNNING"
 

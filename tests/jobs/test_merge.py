@@ -113,6 +113,14 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
         assert (account.unexplained, account.history) == ([], sum(len(wanted[s]) for s in SENSORS if s in wanted))
         assert "0  results written" in command(settings, monkeypatch, "merge", source)
 
+        # The same file into another prefix: what is there already is not written or copied again.
+        twin = settings.model_copy(update={"prefix": f"twin-{settings.prefix}"})
+        admin.create(twin)
+        results.write(twin, results.differences(results.Results(), results.read(old)))
+        choice = merge.choose(settings, twin.prefix, overwrite=True)
+        assert (choice.taken, len(choice.same)) == (set(), DAYS)
+        admin.delete(twin)
+
         # A replay of the live readings leaves these days alone.
         live(settings, FIRST + 40 * DAY)
         said = command(settings, monkeypatch, "replay", "--from", "2018-12-01")

@@ -20,10 +20,10 @@ from command_line import UserError
 from jobs import __main__ as commands
 from jobs import cluster, replay, results
 from jobs.tools import local_tools
-from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
+from scripts.repeats import RepeatingDelivery
 from settings import Settings
 from tests.jobs.test_lateness import DAY, HOUR, START, House
 from tests.running import Bridging, submit_quickly, wait_for
@@ -115,7 +115,7 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
 ) -> None:
     settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
     job = submit_quickly(settings)
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation().identity)
+    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation().identity)
     run(simulation(), delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     wanted = oracle.expected(simulation(), ticks_of(DAYS), settings)
     wait_for(lambda: not oracle.compare(oracle.stored(settings), wanted).differences, "the live results")

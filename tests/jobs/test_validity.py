@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 import connections
 from jobs.statements import parameters, statements
-from jobs.tools import connector_jar
+from jobs.tools import job_jar
 from scripts.warm import pyflink
 from settings import Settings
 from tests.generated import batch
@@ -44,7 +44,7 @@ def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Readi
         from pyflink.table import EnvironmentSettings, TableEnvironment
 
         environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-        environment.get_config().set("pipeline.jars", connector_jar().as_uri())
+        environment.get_config().set("pipeline.jars", job_jar().as_uri())
         environment.get_config().set("parallelism.default", "1")
         for statement in statements(["readings"], parameters(settings, catalogue.read(settings.sensors))):
             environment.execute_sql(statement)

@@ -1,4 +1,4 @@
-"""`make status` and the /metrics of a whole system: what they say is what was sent, and they know when it is not well."""
+"""`make status` and the /metrics of a whole system: they say what was sent, and know when it is not well."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import redis
 import requests
 from typer.testing import CliRunner
 
+import connections
 import settings as settings_module
 from jobs import cluster
 from producer.delivery import Delivery
@@ -42,7 +42,7 @@ def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     with ExitStack() as cleaning:
         admin.create(settings)
         cleaning.callback(admin.delete, settings)
-        client = cleaning.enter_context(redis.Redis.from_url(settings.redis))
+        client = cleaning.enter_context(connections.redis(settings, "admin"))
         cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site!=", "prefix=")))
         for name in ("ingest", "exporter"):
             cleaning.callback(stack.stop, name)

@@ -126,6 +126,21 @@ def test_a_reading_that_is_counted_and_rejected_too_is_named(topics: Topics) -> 
     assert topics.audit().unexplained == ["home/TH1 2020-01-01: 2 readings accepted, 3 counted"]
 
 
+def test_a_reading_that_comes_again_counts_once(topics: Topics) -> None:
+    """The one that was rejected came again, when it was too late: the first one may be counted, or not."""
+    topics.dead_letter(5)
+    topics.reading(DAY + 15 * 60_000)
+    topics.reading(DAY)
+    topics.count(2)
+    account = topics.audit()
+    assert (account.unexplained, account.repeated, account.counted, account.rejected) == ([], 2, 2, 1)
+    topics.count(3)
+    account = topics.audit()
+    assert (account.unexplained, account.repeated, account.counted, account.rejected) == ([], 2, 3, 0)
+    topics.count(4)
+    assert topics.audit().unexplained == ["home/TH1 2020-01-01: 3 readings accepted, 4 counted"]
+
+
 def test_a_rejected_reading_that_was_never_sent_is_named(topics: Topics) -> None:
     topics.count(2)
     topics.dead_letter(5)

@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Message, Producer
 from typer.testing import CliRunner
 
+import connections
 from command_line import UserError
 from producer.backfill import session
 from producer.delivery import Delivery
@@ -46,7 +47,7 @@ class Stream:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topic = settings.prefix + READINGS
-        self._producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True})
+        self._producer = Producer({**connections.kafka(settings), "enable.idempotence": True})
         self._producer.list_topics(timeout=30)
 
     def put(self, topic: str, value: bytes | None, place: int, sent: int, **more: object) -> int:

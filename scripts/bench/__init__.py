@@ -1,0 +1,1 @@
+"""Benchmarks that decide how things are done."""

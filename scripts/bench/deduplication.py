@@ -1,0 +1,256 @@
+"""python -m scripts.bench.deduplication: what it costs to count a reading that is delivered twice only once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import psutil
+import requests
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import command_line
+import settings as settings_module
+from command_line import UserError
+from jobs import cluster, replay, results
+from jobs.bounds import Bounds
+from jobs.daily_aggregates import configuration
+from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
+from jobs.tools import job_jar
+from producer.__main__ import START, parse_start
+from producer.delivery import Delivery
+from producer.run import Encoder
+from producer.simulation import TICKS_PER_DAY, Simulation, site_names
+from scripts import oracle, warm
+from scripts.repeats import Repeats
+from scripts.stack.supervision import Stack
+from scripts.stack.system import start_stack
+from settings import Settings, milliseconds
+from topics import admin, catalogue
+from topics.names import READINGS, Series
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(highlight=False)
+
+FORMS = Path(__file__).with_name("forms")
+PREFIX = "bench-deduplication."
+CHECKPOINTS = timedelta(seconds=2)
+"""Often enough that the last one holds all but a little."""
+GIVE_UP_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to find duplicates: the file that defines the view ``clocked``, in place of jobs/sql/clock.sql.
+
+    ``memory``: for how long after a day's end its readings are remembered, in place of the job's, ms. ``exact``: its
+    results are to be those of pandas. What spreads a sensor's readings over instances loses their order, on which every
+    verdict rests.
+    """
+
+    clock: str
+    exact: bool = True
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took: wall and processor seconds, the largest checkpoint in bytes, results that are wrong."""
+
+    seconds: float
+    processor: float
+    state: int
+    wrong: int
+
+
+def forms(settings: Settings) -> dict[str, Form]:
+    """Those that are compared, by name."""
+    late = milliseconds(settings.allowed_lateness + settings.watermark_delay)
+    return {
+        "none": Form(str(FORMS / "none"), exact=False),
+        "job": Form("clock"),
+        "job, only L": Form("clock", exact=False, memory=late),
+        "row_number": Form(str(FORMS / "row_number"), exact=False),
+        "count": Form(str(FORMS / "count"), exact=False),
+        "bitmap": Form(str(FORMS / "bitmap"), exact=False),
+        "count_distinct": Form(str(FORMS / "count_distinct")),
+    }
+
+
+@app.command()
+def main(
+    readings: Annotated[int, typer.Option(min=1, help="Readings, about, besides the repeated ones.")] = 3_000_000,
+    sites: Annotated[int, typer.Option(min=1, help="Houses of ten sensors.")] = 500,
+    only: Annotated[list[str] | None, typer.Option("--form", help="A form to run.", show_default="all")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Each form runs so many times; the fastest counts.")] = 1,
+    check: Annotated[bool, typer.Option(help="Compare results with pandas.")] = True,
+) -> None:
+    """Run the whole job over the same readings, of which 4 % come again, with several ways to find duplicates.
+
+    The forms take turns, so that what else the machine does weighs on all of them. ``processor`` is the TaskManager's
+    time for a record; ``state`` the largest checkpoint. Exits with 1 when a form that is to be exact is not. Topics and
+    jobs of its own.
+    """
+    settings = settings_module.load()
+    chosen = {name: form for name, form in forms(settings).items() if not only or name in only}
+    if unknown := sorted(set(only or ()) - chosen.keys()):
+        raise UserError(f"there is no form {', '.join(unknown)}: {', '.join(forms(settings))} are there")
+    stack = Stack(settings)
+    start_stack(settings, console.print)
+    simulation = Simulation(
+        catalogue.read(settings.sensors), 1, parse_start(START.date().isoformat()), site_names(sites)
+    )
+    per_day = len(simulation.readings(0, TICKS_PER_DAY).ts)
+    days = max(3, round(readings / per_day))
+    own = settings.model_copy(update={"prefix": PREFIX, "checkpoint_interval": CHECKPOINTS})
+    best: dict[str, Cost] = {}
+    try:
+        sent = _fill(own, simulation, days)
+        wanted = _wanted(settings, simulation, days) if check else None
+        for turn in range(rounds):
+            for name, form in chosen.items():
+                cost = _run(
+                    stack, own, form, simulation.time((days - 1) * TICKS_PER_DAY), wanted if turn == 0 else None
+                )
+                console.print(f"{name:<16} {cost or 'given up'}", soft_wrap=True)
+                if cost:
+                    best[name] = _better(best.get(name, cost), cost)
+    finally:
+        warm.shut_down()
+        admin.delete(own)
+    console.print(f"\n{sent:,} records of {sites * len(simulation.catalogue):,} sensors in {days} days\n")
+    _show(best, sent, sites * len(simulation.catalogue))
+    if any(name not in best or best[name].wrong for name, form in chosen.items() if form.exact):
+        raise UserError("results are wrong: please report this")
+
+
+def _fill(settings: Settings, simulation: Simulation, days: int) -> int:
+    admin.delete(settings)  # of a run that was interrupted
+    admin.create(settings)
+    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+    encoder, repeats = Encoder(simulation, delivery.partitions), Repeats()
+    began = time.monotonic()
+    ticks = days * TICKS_PER_DAY + 2
+    step = max(1, 20_000 // len(simulation.sites) // len(simulation.catalogue))
+    for first in range(0, ticks, step):
+        delivery.send(repeats.into(encoder.messages(first, min(first + step, ticks))))
+    delivery.finish()
+    seconds = time.monotonic() - began
+    console.print(f"{delivery.sent:,} records sent in {seconds:.0f} s, {repeats.repeated:,} of them repeat another")
+    return delivery.sent
+
+
+def _wanted(settings: Settings, simulation: Simulation, days: int) -> dict[str, oracle.Points]:
+    expected = oracle.expected(simulation, days * TICKS_PER_DAY + 2, settings.model_copy(update={"prefix": ""}))
+    return {key: points for key, points in expected.items() if key.split(":")[-1] not in simulation.catalogue}
+
+
+def _run(
+    stack: Stack, settings: Settings, form: Form, last_day: int, wanted: dict[str, oracle.Points] | None
+) -> Cost | None:
+    """Its cost, None when it was given up."""
+    replay.clear(settings)
+    admin.create(settings)
+    end = admin.end_offsets(settings, settings.prefix + READINGS)
+    everything = Bounds(settings.prefix, dict.fromkeys(end, 0), end, 0, last_day)
+    taskmanager = psutil.Process(stack.pid("taskmanager")).cpu_times
+    before = taskmanager()
+    job = _submit(settings, form, everything)
+    if not _ends(settings, job):
+        return None
+    after = taskmanager()
+    account = requests.get(f"{settings.flink}/jobs/{job}", timeout=cluster.TIMEOUT).json()
+    taken = requests.get(f"{settings.flink}/jobs/{job}/checkpoints", timeout=cluster.TIMEOUT).json()
+    return Cost(
+        seconds=account["duration"] / 1000,
+        processor=after.user + after.system - before.user - before.system,
+        state=int(taken["summary"]["state_size"]["max"]),
+        wrong=_wrong(settings, wanted) if wanted is not None else 0,
+    )
+
+
+def _ends(settings: Settings, job: str) -> bool:
+    """Wait for the end of a run. One that takes too long, for instance for want of memory, is cancelled: False."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    ended = False
+    try:
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.5)
+            ended = cluster.read_offsets(settings, job) is None
+    finally:
+        if not ended:
+            cluster.cancel(settings, job)
+    return ended
+
+
+def _submit(settings: Settings, form: Form, bounds: Bounds) -> str:
+    """The job as ``jobs.daily_aggregates`` declares it, but for the form."""
+    values = parameters(settings, catalogue.read(settings.sensors), bounds)
+    if form.memory is not None:
+        values["memory_ms"] = str(form.memory)
+    rest = urlsplit(settings.flink)
+    options = {
+        **configuration(settings),
+        "execution.target": "remote",
+        "rest.address": str(rest.hostname),
+        "rest.port": str(rest.port),
+        "pipeline.jars": job_jar().as_uri(),
+    }
+    with warm.pyflink():
+        from pyflink.table import EnvironmentSettings, TableEnvironment
+
+        environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+        for option, value in options.items():
+            environment.get_config().set(option, value)
+        for statement in statements([form.clock if name == "clock" else name for name in DEFINITIONS], values):
+            environment.execute_sql(statement)
+        insert = environment.create_statement_set()
+        for statement in statements(RESULTS, values):
+            insert.add_insert_sql(statement)
+        job = str(insert.execute().get_job_client().get_job_id())
+    cluster.wait_until_running(settings, job)
+    return job
+
+
+def _wrong(settings: Settings, wanted: dict[str, oracle.Points]) -> int:
+    """Results that pandas computes otherwise."""
+    found: dict[str, oracle.Points] = {}
+    for result in results.read(settings).found.values():
+        series, site, sensor, _, ts = result.place
+        found.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
+    return len(oracle.compare(found, wanted).differences)
+
+
+def _better(one: Cost, other: Cost) -> Cost:
+    return Cost(
+        min(one.seconds, other.seconds),
+        min(one.processor, other.processor),
+        max(one.state, other.state),
+        max(one.wrong, other.wrong),
+    )
+
+
+def _show(costs: dict[str, Cost], records: int, sensors: int) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("form", "records/s", "processor (µs)", "state (MiB)", "a sensor (B)", "wrong"):
+        table.add_column(head, justify="left" if head == "form" else "right", no_wrap=True)
+    for name, cost in costs.items():
+        table.add_row(
+            name,
+            f"{records / cost.seconds:,.0f}",
+            f"{cost.processor / records * 1e6:.2f}",
+            f"{cost.state / 2**20:,.1f}",
+            f"{cost.state / sensors:,.0f}",
+            f"{cost.wrong:,}",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.bench.deduplication")

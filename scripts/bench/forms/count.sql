@@ -1,0 +1,11 @@
+-- How often this reading has come: one state for each reading, kept for ever.
+CREATE TEMPORARY VIEW clocked AS
+SELECT
+    site, sensor, measured, `value`, event_time,
+    MAX(measured) OVER (PARTITION BY site, sensor ORDER BY arrival ROWS UNBOUNDED PRECEDING) AS clock
+FROM (
+    SELECT *, COUNT(*) OVER (PARTITION BY site, sensor, measured ORDER BY arrival ROWS UNBOUNDED PRECEDING) AS times
+    FROM readings
+    WHERE event_time IS NOT NULL AND sensor <> 'heartbeat'
+)
+WHERE times = 1;

@@ -1,0 +1,67 @@
+"""Deliver some readings more than once, as gateways that retry and producers without idempotence do."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from producer.delivery import Delivery
+from producer.run import Message
+from settings import Settings, milliseconds
+
+LATER = (timedelta(hours=3), timedelta(days=1, hours=12), timedelta(days=6))
+"""Simulated time after which a reading comes again: on its day, while its day still takes late ones, and when not."""
+
+EVERY = 50
+"""One of so many readings is repeated."""
+
+
+class Repeats:
+    """Repeats some readings of a stream: each of them at once and once more later, then with another value."""
+
+    def __init__(self, every: int = EVERY) -> None:
+        """One of ``every`` readings."""
+        self.repeated = 0
+        self._every = every
+        self._count = 0
+        self._due: list[deque[Message]] = [deque() for _ in LATER]
+        self._waits = [milliseconds(wait) for wait in LATER]
+
+    def into(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """The messages, with repeats among them."""
+        for message in messages:
+            yield message
+            partition, key, value, now, _ = message
+            for queue, wait in zip(self._due, self._waits, strict=True):
+                while queue and queue[0][3] + wait <= now:
+                    where, whose, what, _, _ = queue.popleft()
+                    self.repeated += 1
+                    yield Message(where, whose, _with_another_value(what), now, marked=False)
+            if key is None:
+                continue
+            self._count += 1
+            if self._count % self._every == 0:
+                self.repeated += 1
+                yield Message(partition, key, value, now, marked=False)
+                # One that comes late itself may be too old to be remembered: the last one of those counts.
+                if b'"ts":%d,' % now in value:
+                    self._due[self._count // self._every % len(LATER)].append(Message(*message))
+
+
+class RepeatingDelivery(Delivery):
+    """A delivery that repeats."""
+
+    def __init__(self, settings: Settings, topic: str, identity: str, repeats: Repeats | None = None) -> None:
+        """``repeats``: those of an earlier run, to go on with."""
+        super().__init__(settings, topic, identity)
+        self.repeats = repeats or Repeats()
+
+    def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
+        """As ``Delivery.send``, and some of them again."""
+        super().send(self.repeats.into(Message(*message) for message in messages))
+
+
+def _with_another_value(reading: bytes) -> bytes:
+    head, _, _ = reading.rpartition(b'"value":')
+    return head + b'"value":99999.9}'
