@@ -338,7 +338,9 @@ def test_an_empty_redis_is_told(held: Settings) -> None:
 
 
 def test_without_redis_it_says_so() -> None:
-    result = run(Settings(_env_file=None, redis="redis://127.0.0.1:1/0"), "*")
+    result = run(
+        Settings(_env_file=None, redis="redis://127.0.0.1:1/0", redis_ingest_user="", redis_viewer_user=""), "*"
+    )
     assert isinstance(result.exception, UserError)
     assert "Redis does not answer" in str(result.exception)
 
