@@ -33,14 +33,17 @@ reset: $(READY) ## stop everything and delete all data, after asking
 	@$(RUN) -m scripts.stack reset
 
 test: $(READY) check ## everything, on the real stack
-	@$(RUN) -m pytest tests -m stack --durations=10
+	@$(RUN) -m pytest tests -m stack $(TWO) --maxschedchunk 1 --verbose --durations=10
 
 check: $(READY) ## format, lint, types, unit tests, known vulnerabilities
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy .
-	@$(RUN) -m pytest tests -m "not stack" --quiet
+	@$(RUN) -m pytest tests -m "not stack" $(TWO) --quiet
 	@$(RUN) -m scripts.vulnerabilities --warn
+
+# Two processes run the tests, each on a stack of its own. One that dies fails the run.
+TWO := --numprocesses 2 --max-worker-restart 0
 
 audit: $(READY) ## known vulnerabilities of what is pinned; fails when there are any
 	@$(RUN) -m scripts.vulnerabilities

@@ -85,7 +85,7 @@ def held(settings: Settings, topic: str) -> dict[int, Held]:
         for partition, end in end_offsets(settings, topic).items():
             if not end:
                 continue
-            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=log.TIMEOUT)
+            low, _ = log.watermarks(consumer, topic, partition)
             if low:
                 raise ResumeError(
                     f"{topic} has lost its first {low:,} messages in partition {partition}, to its retention or by "

@@ -1,4 +1,4 @@
-"""One real stack for the whole run, in a temporary directory and on free ports."""
+"""One real stack for each process that runs tests, in a temporary directory and on free ports."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,12 +21,16 @@ from settings import Settings
 from tests.running import Bridging
 from topics import admin, catalogue
 
+LONG = ("e2e", "jobs")
+"""Directories whose tests run jobs."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the stack is marked by that."""
+    """A test that asks for the stack is marked by that. Long ones come first, lest a worker waits for the other one."""
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 def free_ports(count: int) -> list[int]:
@@ -41,9 +46,15 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def directory(request: pytest.FixtureRequest) -> Path:
+    """Where this process' stack is to be; as a worker's, it is known to the process that runs the workers."""
+    given = getattr(request.config, "workerinput", {}).get(DIRECTORY)
+    return Path(given or tempfile.mkdtemp(prefix="iot-"))
+
+
+@pytest.fixture(scope="session")
+def stack(directory: Path) -> Iterator[Stack]:
     """Kafka, Redis and Flink, started once; the bridge is each test's own."""
-    directory = Path(tempfile.mkdtemp(prefix="iot-"))
     kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
     settings = Settings(
         _env_file=None,
@@ -63,8 +74,11 @@ def stack() -> Iterator[Stack]:
     )
     running = Stack(settings)
     try:
-        running.up()
-        yield running
+        with pytest.MonkeyPatch.context() as environment:
+            # Every JVM lives for minutes and does a little of everything: optimising its code costs more than it saves.
+            environment.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+            running.up()
+            yield running
     finally:
         warm.shut_down()
         family = psutil.Process().children(recursive=True)
@@ -73,6 +87,23 @@ def stack() -> Iterator[Stack]:
     _, alive = psutil.wait_procs([p for p in family if "java" in p.name() or "redis" in p.name()], timeout=10)
     ours = [p for p in alive if str(directory) in " ".join(p.cmdline())]
     assert not ours, f"left behind: {ours}"
+
+
+DIRECTORY = "directory"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker begins."""
+    node.workerinput[DIRECTORY] = tempfile.mkdtemp(prefix="iot-")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended; one that crashed has left its stack behind."""
+    directory = Path(node.workerinput[DIRECTORY])
+    Stack(Settings(_env_file=None, data_dir=directory)).down()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

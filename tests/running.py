@@ -21,11 +21,17 @@ PATIENCE = 90.0
 
 
 def wait_for(condition: Callable[[], T], what: str, seconds: float = PATIENCE, every: float = 0.05) -> T:
-    """The first true answer of ``condition``, asked ``every`` so many seconds; fails with ``what`` when none comes."""
+    """The first true answer of ``condition``, asked ``every`` so many seconds; fails with ``what`` when none comes.
+
+    One that takes long to answer is asked less often: it would take the time from what it waits for.
+    """
     deadline = time.monotonic() + seconds
+    asked = time.monotonic()
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
-        time.sleep(every)
+        answered = time.monotonic()
+        assert answered < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(max(every, answered - asked))
+        asked = time.monotonic()
     return answer
 
 
@@ -34,9 +40,9 @@ def submit(settings: Settings, savepoint: str | None = None) -> str:
     return cluster.submit(settings, local_tools(settings), savepoint=savepoint)
 
 
-def submit_quickly(settings: Settings) -> str:
+def submit_quickly(settings: Settings, savepoint: str | None = None) -> str:
     """Submit the same job from this process, whose JVM is warm after the first one; returns the job's id."""
-    return warm.submit(settings, local_tools(settings))
+    return warm.submit(settings, local_tools(settings), savepoint=savepoint)
 
 
 class Bridging:

@@ -257,12 +257,13 @@ def _places(settings: Settings, counts: dict[str, int]) -> list[TopicPartition]:
     return [TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])]
 
 
-_when_it_has_passed = retry(
+when_it_has_passed = retry(
     retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in PASSING),
     wait=wait_fixed(0.1),
     stop=stop_after_delay(TIMEOUT),
     reraise=True,
 )
+"""Calls a function again while Kafka refuses for a reason of PASSING."""
 
 
 def _committed(settings: Settings, group: str, every: list[TopicPartition]) -> dict[tuple[str, int], int]:
@@ -271,7 +272,7 @@ def _committed(settings: Settings, group: str, every: list[TopicPartition]) -> d
     # coordinate the group yet (librdkafka issue 5040).
     consumer = Consumer({**connections.kafka(settings), "group.id": group, "log_level": 0})
     try:
-        found = _when_it_has_passed(consumer.committed)(every, timeout=TIMEOUT) if every else []
+        found = when_it_has_passed(consumer.committed)(every, timeout=TIMEOUT) if every else []
     except KafkaException as error:
         raise TopicError(f"Kafka does not say what group {group} has committed: {_text(error)}") from error
     finally:
@@ -279,7 +280,7 @@ def _committed(settings: Settings, group: str, every: list[TopicPartition]) -> d
     return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
 
 
-@_when_it_has_passed
+@when_it_has_passed
 def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
     admin = client(settings)
     found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}

@@ -12,7 +12,7 @@ import connections
 import refusals
 from command_line import UserError
 from settings import Settings
-from topics.admin import partitions
+from topics.admin import partitions, when_it_has_passed
 
 TIMEOUT = 30
 """Seconds without an answer after which Kafka counts as away."""
@@ -40,6 +40,16 @@ def consumer(settings: Settings) -> Consumer:
             "log_level": 0,
         }
     )
+
+
+@when_it_has_passed
+def watermarks(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """The offset of a partition's oldest record, and the one that its next record will get.
+
+    Raises ``KafkaException`` when Kafka does not answer.
+    """
+    low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
+    return low, high
 
 
 class TopicReader:
@@ -98,7 +108,7 @@ class TopicReader:
         """The end of each partition that is not read to its end; what has never been read begins at its beginning."""
         ends = {}
         for partition in self._partitions:
-            first, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=TIMEOUT)
+            first, end = watermarks(self._consumer, self._topic, partition)
             if self._next.setdefault(partition, first) < end:
                 ends[partition] = end
         return ends
@@ -163,7 +173,7 @@ def backwards(client: Consumer, topic: str, partition: int, end: int | None = No
 
     Raises ``LogError`` when Kafka does not answer.
     """
-    low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT)
+    low, high = watermarks(client, topic, partition)
     end = high if end is None else min(end, high)
     span = FIRST_STRETCH
     while end > low:

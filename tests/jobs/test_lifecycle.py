@@ -66,7 +66,7 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
     cluster.cancel(settings, job)
     simulate(settings, simulation, 17, repeats)
-    job = submit(settings, cluster.newest_state(settings))
+    job = submit_quickly(settings, cluster.newest_state(settings))
     wait_until_equal(settings, simulation, 17)
 
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")

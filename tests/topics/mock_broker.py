@@ -9,8 +9,8 @@ from pathlib import Path
 
 import confluent_kafka
 
-OFFSET_FETCH = 9
-"""Number of the request in Kafka's protocol."""
+LIST_OFFSETS, OFFSET_FETCH = 2, 9
+"""Numbers of requests in Kafka's protocol."""
 
 (_LIBRARY,) = Path(confluent_kafka.__file__).parent.parent.glob("confluent_kafka.libs/librdkafka*.so*")
 _POINTER, _PRODUCER = ctypes.c_void_p, 0
