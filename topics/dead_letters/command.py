@@ -149,7 +149,7 @@ def _cut(text: str) -> Text:
 
 def _print(table: Table) -> None:
     console.print()
-    console.print(table, width=None if console.is_terminal else WIDE)
+    (console if console.is_terminal else Console(width=WIDE, highlight=False)).print(table)
 
 
 def _tell(plan: resend.Plan, lines: int, history: Path, settings: Settings, *, dry_run: bool) -> None:

@@ -22,6 +22,7 @@ from topics.dead_letters.letters import Letter
 from topics.dead_letters.shown import shown
 from topics.origin import Origin
 
+_MOST_LEVELS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -94,7 +95,7 @@ def read(path: Path) -> list[Repaired]:
         try:
             line = _decode(text)
             value = _bytes(line)
-        except ValueError as error:  # not JSON, not of this form, not UTF-8, not base64
+        except (ValueError, RecursionError) as error:  # not JSON, not of this form, not UTF-8, not base64
             raise UserError(
                 f"{path}, line {number} is no dead letter as `python -m topics deadletter --output` writes one: {error}"
             ) from error
@@ -125,8 +126,10 @@ def _line(letter: Letter, origin: Origin) -> _Line:
 
 
 def _fits(value: bytes) -> bool:
-    """Whether a record can stand in the line as it is: a JSON object in one line."""
+    """Whether a record can stand in the line as it is: a JSON object in one line, of which nobody's decoder tires."""
     if not (value.startswith(b"{") and value.endswith(b"}")) or b"\n" in value or b"\r" in value:
+        return False
+    if value.count(b"[") + value.count(b"{") > _MOST_LEVELS:
         return False
     try:
         msgspec.json.decode(b"[" + value + b"]", type=tuple[msgspec.Raw])

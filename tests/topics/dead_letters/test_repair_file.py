@@ -48,6 +48,17 @@ def test_a_json_object_stands_in_the_line_as_it_is(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("levels", [99, 100, 990, 5000])
+def test_a_record_of_many_levels_comes_back(tmp_path: Path, levels: int) -> None:
+    value = b'{"x":' + b"[" * levels + b"]" * levels + b"}"
+    write(tmp_path / "bad", [letter(value)], force=False)
+    assert [item.value for item in read(tmp_path / "bad")] == [value]
+    assert (b'"value":{' in (tmp_path / "bad").read_bytes()) == (levels < 100)
+    (tmp_path / "bad").write_bytes(b'{"origin":"dailyAggr 3 812","value":' + b"[" * 100_000)
+    with pytest.raises(UserError, match="line 1"):
+        read(tmp_path / "bad")
+
+
 def test_what_is_no_json_object_is_text_and_what_is_no_text_is_base64(tmp_path: Path) -> None:
     values = [b"no JSON", b"{", b'{"value":NaN}', b'{"a":\n1}', b"5", b"\xff", None]
     write(tmp_path / "bad", map(letter, values), force=False)
