@@ -1,4 +1,4 @@
-"""`make status` and the /metrics of a whole system: what they say is what was sent, and they know when it is not well."""
+"""`make status` and the /metrics of a whole system say what was sent, and know when something is not well."""
 
 from __future__ import annotations
 
@@ -144,7 +144,13 @@ def test_the_logs_of_kafka_and_flink_are_json_when_that_is_asked_for(stack: Stac
 
 
 def test_the_bucket_that_holds_a_share_of_the_observations() -> None:
-    buckets = {("0.1", "a"): 1.0, ("0.5", "a"): 3.0, ("+Inf", "a"): 4.0, ("0.1", "b"): 0.0, ("0.5", "b"): 6.0}
+    buckets: dict[tuple[str, ...], float] = {
+        ("0.1", "a"): 1.0,
+        ("0.5", "a"): 3.0,
+        ("+Inf", "a"): 4.0,
+        ("0.1", "b"): 0.0,
+        ("0.5", "b"): 6.0,
+    }
     rates = Rates({}, {"delay_bucket": {**buckets, ("+Inf", "b"): 6.0}}, 1.0)
     assert rates.within("delay", 0.1) == 0.1
     assert rates.within("delay", 0.5) == 0.5
