@@ -82,8 +82,11 @@ def test_lines_go_where_standard_error_is_when_they_are_written(monkeypatch: pyt
     assert "above the bar" in bar.getvalue()
 
 
-def test_a_mistake_of_the_user_is_a_json_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_of_the_user_is_a_json_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     logs.configure("json")
+    monkeypatch.setattr(sys, "argv", ["x"])
     app = typer.Typer()
 
     @app.command()
