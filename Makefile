@@ -23,7 +23,7 @@ up: $(READY) ## start everything: Kafka, Redis, Flink, topics, job, bridge
 down: $(READY) ## stop everything; the data stay
 	@$(RUN) -m scripts.stack down
 
-status: $(READY) ## processes, job, lag
+status: $(READY) ## processes, job, lag, rates, rejects; fails when something is not well
 	@$(RUN) -m scripts.stack status
 
 logs: $(READY) ## follow every log

@@ -18,6 +18,11 @@ def run(app: typer.Typer, name: str) -> None:
     try:
         app(prog_name=name)
     except UserError as error:
+        import logs  # `--help` need not wait for it
+
+        if logs.structured():
+            logs.get(name).error(str(error))
+            sys.exit(1)
         Console(stderr=True, highlight=False).print("[bold red]error:[/]", escape(str(error)), soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

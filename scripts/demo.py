@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import command_line
+import logs
 import settings as settings_module
 from command_line import UserError
 from producer import run
@@ -42,6 +43,7 @@ def main(
     """
     began = time.monotonic()
     settings = settings_module.load()
+    logs.configure(settings.log_format)
     sensors = catalogue.read(settings.sensors)
     simulation = Simulation(sensors, seed, parse_start(START.date().isoformat()), site_names(1))
     with console.status("starting") as status:

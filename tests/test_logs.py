@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import typer
 
+import command_line
 import logs
 
 log = logs.get("some.module")
@@ -78,3 +80,21 @@ def test_lines_go_where_standard_error_is_when_they_are_written(monkeypatch: pyt
     monkeypatch.setattr(sys, "stderr", bar := io.StringIO())
     log.info("above the bar")
     assert "above the bar" in bar.getvalue()
+
+
+def test_a_mistake_of_the_user_is_a_json_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure("json")
+    monkeypatch.setattr(sys, "argv", ["x"])
+    app = typer.Typer()
+
+    @app.command()
+    def main() -> None:
+        raise command_line.UserError("mend it")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(app, "python -m x")
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (json.loads(line)["level"], json.loads(line)["message"]) == ("error", "mend it")

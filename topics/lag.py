@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
@@ -29,20 +30,25 @@ class Ends(NamedTuple):
 
 
 class LagReader:
-    """Looks at one group; it does not join it. Methods raise ``KafkaException`` when Kafka does not answer in time."""
+    """Looks at one group, which it does not join; connects when it is first asked.
+
+    Methods raise ``KafkaException`` when Kafka does not answer in time.
+    """
 
     def __init__(self, settings: Settings, group: str, patience: float = 2.0) -> None:
         """``group`` is without the prefix; ``patience``: seconds that one answer of Kafka may take."""
         self._patience = patience
         self._topics = set(admin.topics_of(settings))
-        self._consumer = Consumer(
-            {
-                **connections.kafka(settings),
-                "group.id": settings.prefix + group,
-                "enable.auto.commit": False,
-                "log_level": 0,
-            }
-        )
+        self._client = {
+            **connections.kafka(settings),
+            "group.id": settings.prefix + group,
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
+
+    @cached_property
+    def _consumer(self) -> Consumer:
+        return Consumer(self._client)
 
     def places(self) -> list[Place]:
         """Every partition of the existing topics."""

@@ -1,7 +1,7 @@
 """When a reading left its producer, by the wall clock: a header, from which the bridge tells the delay to Redis.
 
 The record timestamp cannot tell it: a simulation stamps its records with simulated time. The first message of each
-tick in each partition carries the header; on every one it would cost speed.
+tick in each partition carries the header, at full speed of some ticks: on every one it would cost speed.
 """
 
 from __future__ import annotations

@@ -323,7 +323,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     if (bridge := status.bridge) is None:
         return
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
-    delay = f", stored within {half:g} s (half), {most:g} s (95 %)" if half and most else ""
+    delay = f", stored within {_bound(half)} (half), {_bound(most)} (95 %)" if half and most else ""
     yield (
         "bridge",
         (
@@ -342,6 +342,10 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
 
 def _counts(counts: dict[str, float]) -> str:
     return ", ".join(f"{count:,.0f} {name}" for name, count in counts.items() if count) or "none"
+
+
+def _bound(seconds: float) -> str:
+    return "hours" if seconds == inf else f"{seconds:g} s"
 
 
 def _span(seconds: float) -> str:

@@ -38,9 +38,8 @@ def start_stack(settings: Settings, said: Said) -> Stack:
         sift_jobs(settings, said)
     if created := admin.create(settings):
         said(f"created {', '.join(created)}")
-    stack.start("ingest")
-    if settings.job_metrics:
-        stack.start("exporter")
+    for name in {"ingest", "exporter"} & {process["name"] for process in stack.states()}:
+        stack.start(name)
     return stack
 
 

@@ -1,4 +1,4 @@
-"""`make status` and the /metrics of a whole system: they say what was sent, and know when it is not well."""
+"""`make status` and the /metrics of a whole system say what was sent, and know when something is not well."""
 
 from __future__ import annotations
 
