@@ -40,7 +40,7 @@ class Tls:
         """
         pem = _text(authorities)
         try:
-            ssl.create_default_context(cadata=pem)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
         except (ssl.SSLError, ValueError) as error:
             raise UserError(f"{authorities} holds no certificates in PEM: {error}") from error
         if client is None:

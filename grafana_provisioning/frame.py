@@ -34,9 +34,9 @@ RANGES = (
     ("Now: last 30 days", "now-30d", "now"),
 )
 
-SITES = f"TS.MRANGE - + COUNT 1 FILTER series={RAW} prefix= GROUPBY site REDUCE count"
-"""The plugin answers with one flat list of what it finds. Grouping gives ``site=NAME``, also for the default site,
-whose name is in no key; COUNT 1 takes one point of each series."""
+SITES = f"TS.MRANGE 0 0 FILTER series={RAW} prefix= GROUPBY site REDUCE count"
+"""The plugin answers with one flat list of all texts in Redis' answer. Grouping gives ``site=NAME`` for each site, also
+for the default one, whose name is in no key; the range is empty, so that no points are read."""
 SITES_REGEX = "/^site=(.+)$/"
 
 Panel = timeseries.Panel | table.Panel | stat.Panel | bargauge.Panel | text.Panel

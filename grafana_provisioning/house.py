@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
 from grafana_provisioning import panels, seven, targets
-from grafana_provisioning.frame import DAY_MS, HOUR_MS, frame, lay_out
+from grafana_provisioning.frame import DAY_MS, HOUR_MS, Panel, frame, lay_out
 from grafana_provisioning.units import COUNT, Unit, unit
 from topics.catalogue import Catalogue, Sensor
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, LATE_REJECTED, RAW
@@ -40,7 +40,7 @@ def build(catalogue: Catalogue) -> Dashboard:
     return dashboard
 
 
-def _charts(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel]:
+def _charts(catalogue: Catalogue) -> Iterator[Panel]:
     for view in seven.CHARTS:
         if sensor := catalogue.get(view.sensor):
             kind = unit(sensor.unit)
@@ -57,7 +57,7 @@ def _charts(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel]:
             )
 
 
-def _tables(catalogue: Catalogue) -> Iterator[panels.table.Panel]:
+def _tables(catalogue: Catalogue) -> Iterator[Panel]:
     for view in seven.TABLES:
         if sensor := catalogue.get(view.sensor):
             rejected = view.kind == LATE_REJECTED
@@ -87,7 +87,7 @@ def _described(view: seven.View) -> str:
     return f"{view.what[0].upper()}{view.what[1:]}. {more}"
 
 
-def _days(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel]:
+def _days(catalogue: Catalogue) -> Iterator[Panel]:
     """All daily series: one panel for each way of aggregation and unit."""
     for (aggregate, kind), names in _groups(list(catalogue.values())):
         series, what = {
@@ -114,7 +114,7 @@ def _days(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel]:
         )
 
 
-def _means(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel | panels.bargauge.Panel]:
+def _means(catalogue: Catalogue) -> Iterator[Panel]:
     for (_, kind), names in _groups([s for s in catalogue.values() if s.aggregate == "mean"]):
         yield panels.chart(
             f"{kind.quantity}, raw",
@@ -133,13 +133,14 @@ def _means(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel | panels.ba
         )
 
 
-def _meter(catalogue: Catalogue, meter: str) -> Iterator[panels.timeseries.Panel | panels.bargauge.Panel]:
+def _meter(catalogue: Catalogue, meter: str) -> Iterator[Panel]:
     kind, parts = unit(catalogue[meter].unit), catalogue.meters[meter]
     rest = f"beyond {', '.join(parts)}" if len(parts) < 3 else "beyond the known consumers"
     split = [targets.series(AGG_DAY, *parts), targets.series(AGG_DAY_REST, meter, ref_id="B")]
     yield panels.chart(
         f"{meter}: each day by consumer",
-        f"The day's sums of {', '.join(parts)}, and on top what {meter} counted beyond them.",
+        f"The day's sums of {', '.join(parts)}, and on top what {meter} counted beyond them. "
+        "The first day has no difference to a day before, and so shows the consumers alone.",
         kind,
         split,
         style="bars",
@@ -149,7 +150,8 @@ def _meter(catalogue: Catalogue, meter: str) -> Iterator[panels.timeseries.Panel
     )
     yield panels.chart(
         f"{meter}: share of the known consumers",
-        f"Which share of the day's {meter} each of {', '.join(parts)} had, and how much is known of none.",
+        f"Which share of the day's {meter} each of {', '.join(parts)} had, and how much is known of none. "
+        "The first day has no difference to a day before, and so shows the consumers alone.",
         kind,
         split,
         style="bars",
@@ -181,7 +183,7 @@ def _meter(catalogue: Catalogue, meter: str) -> Iterator[panels.timeseries.Panel
     )
 
 
-def _completeness(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel | panels.bargauge.Panel]:
+def _completeness(catalogue: Catalogue) -> Iterator[Panel]:
     for cadence, complete in READINGS_IN_A_DAY.items():
         names = [s.name for s in catalogue.values() if s.cadence == cadence]
         if names:
@@ -217,7 +219,7 @@ def _completeness(catalogue: Catalogue) -> Iterator[panels.timeseries.Panel | pa
         )
 
 
-def _rejected() -> Iterator[panels.timeseries.Panel | panels.stat.Panel | panels.table.Panel]:
+def _rejected() -> Iterator[Panel]:
     yield panels.chart(
         "Rejected readings, each day",
         "Readings of this day that came too late to be counted in it. Late readings that were accepted are in the "

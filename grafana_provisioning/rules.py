@@ -34,7 +34,7 @@ FIELDS = {"refId", "datasource", "type", "query", "command", "keyName", "filter"
 PANELS = ("timeseries", "table", "stat", "bargauge", "text", "row")
 TRANSFORMATIONS = ("seriesToRows", "organize")
 MATCHER = re.compile(r"(\w+)(!?=)(?:\(([^()]+)\)|([^()=]*))")
-SITES = re.compile(r"TS\.(MRANGE|QUERYINDEX) [-+=!()\w, ]+")
+SITES = re.compile(r"TS\.MRANGE 0 0 FILTER [=\w ]+ GROUPBY site REDUCE \w+")
 
 
 class BrokenRuleError(Exception):
@@ -51,7 +51,7 @@ def broken(dashboard: Json, catalogue: Catalogue) -> Iterator[str]:
     """Each broken rule of a dashboard, in words."""
     for variable in dashboard["templating"]["list"]:
         if not SITES.fullmatch(str(variable.get("query", ""))):
-            yield f"variable {variable['name']}: its query must be a command that the plugin's user may run"
+            yield f"variable {variable['name']}: its query must group by site: keys do not tell the default site"
     for panel in dashboard["panels"]:
         where = f"{dashboard['title']}, {panel.get('title')}"
         yield from (f"{where}: {wrong}" for wrong in _panel(panel))

@@ -11,36 +11,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from grafana_provisioning.seven import CHARTS, TABLES
 from scripts.oracle import Points
 from settings import Settings
 from topics.catalogue import Catalogue
-from topics.names import AGG_DAY, AGG_DAY_DIFF, AGG_DAY_REST, DEFAULT_SITE, LATE_REJECTED, RAW, Series
+from topics.names import DEFAULT_SITE, Series
 
-CHARTS = (
-    (Series(RAW, DEFAULT_SITE, "Etot"), "energy meter, cumulative"),
-    (Series(RAW, DEFAULT_SITE, "Mov1"), "motion"),
-    (Series(AGG_DAY, DEFAULT_SITE, "HVAC1"), "air conditioning, sum of the day"),
-    (Series(AGG_DAY_DIFF, DEFAULT_SITE, "Wtot"), "water meter, difference to the day before"),
-    (Series(AGG_DAY_REST, DEFAULT_SITE, "Etot"), "energy beyond the known consumers"),
-)
-TABLES = (
-    (Series(AGG_DAY, DEFAULT_SITE, "TH1"), "temperature, mean of the day"),
-    (Series(LATE_REJECTED, DEFAULT_SITE, "W1"), "water readings that came too late"),
-)
 HEIGHT = 8
 ROWS = 14
 
 
 def show(console: Console, stored: Mapping[str, Points], settings: Settings, catalogue: Catalogue) -> None:
     """Print the seven views."""
-    for series, title in CHARTS:
-        key = series.key(settings.prefix)
-        console.print(f"\n[bold]{key}[/]  {title}, {catalogue[series.sensor].unit}", highlight=False)
-        console.print(_chart(stored.get(key, {}), min(console.width, 100), points=series.sensor == "Mov1"))
-    for series, title in TABLES:
-        key = series.key(settings.prefix)
-        console.print(f"\n[bold]{key}[/]  {title}, {catalogue[series.sensor].unit}", highlight=False)
-        console.print(_table(stored.get(key, {}), catalogue[series.sensor].unit))
+    for kind, sensor, what in CHARTS:
+        key = Series(kind, DEFAULT_SITE, sensor).key(settings.prefix)
+        console.print(f"\n[bold]{key}[/]  {what}, {catalogue[sensor].unit}", highlight=False)
+        console.print(_chart(stored.get(key, {}), min(console.width, 100), points=sensor == "Mov1"))
+    for kind, sensor, what in TABLES:
+        key = Series(kind, DEFAULT_SITE, sensor).key(settings.prefix)
+        console.print(f"\n[bold]{key}[/]  {what}, {catalogue[sensor].unit}", highlight=False)
+        console.print(_table(stored.get(key, {}), catalogue[sensor].unit))
 
 
 def _chart(values: Points, width: int, *, points: bool) -> Text:

@@ -33,7 +33,6 @@ class Filled(NamedTuple):
     """A Redis as ``viewer`` reads it, and what pandas says it holds."""
 
     viewer: redis.Redis
-    port: int
     held: dict[Series, Points]
 
 
@@ -52,32 +51,36 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     [port] = free_ports(1)
     directory = tmp_path_factory.mktemp("redis")
     with serve(port, directory) as server:
-        settings = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory)
-        sensors = catalogue.read(ROOT / "sensors.toml")
-        with redis.Redis(port=port) as admin:
-            wait_for(lambda: answers(admin), "Redis")
-            admin.execute_command("ACL", "SETUSER", "viewer", "on", f">{PASSWORD}", "~*", "-@all", *MAY)
-        sites = site_names(2)
-        right = expected(Simulation(sensors, seed=1, start=START, sites=sites), ticks_of(14), settings)
-        named = {
-            series.key(): series
-            for kind in (RAW, LATE_REJECTED, *DERIVED)
-            for site in sites
-            for sensor in sensors
-            for series in [Series(kind, site, sensor)]
-        }
-        held = {named[key]: points for key, points in right.items()}
-        store = Store(settings, sensors)
-        store.write([Point(series, ts, value) for series, points in held.items() for ts, value in points.items()])
-        store.close()
-        beside = Store(settings.model_copy(update={"prefix": "again."}), sensors)
-        beside.write([Point(Series(RAW, "home", "TH1"), START + 1, -99.0)])
-        beside.close()
-        viewer = redis.Redis(port=port, username="viewer", password=PASSWORD, lib_name=None, lib_version=None)
-        yield Filled(viewer, port, held)
-        viewer.close()
-        server.terminate()
-        server.wait(20)
+        try:
+            yield fill(port, directory)
+        finally:
+            server.terminate()
+
+
+def fill(port: int, directory: Path) -> Filled:
+    """Make the user and the series."""
+    settings = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory)
+    sensors = catalogue.read(ROOT / "sensors.toml")
+    with redis.Redis(port=port) as admin:
+        wait_for(lambda: answers(admin), "Redis")
+        admin.execute_command("ACL", "SETUSER", "viewer", "on", f">{PASSWORD}", "~*", "-@all", *MAY)
+    sites = site_names(2)
+    right = expected(Simulation(sensors, seed=1, start=START, sites=sites), ticks_of(14), settings)
+    named = {
+        series.key(): series
+        for kind in (RAW, LATE_REJECTED, *DERIVED)
+        for site in sites
+        for sensor in sensors
+        for series in [Series(kind, site, sensor)]
+    }
+    held = {named[key]: points for key, points in right.items()}
+    store = Store(settings, sensors)
+    store.write([Point(series, ts, value) for series, points in held.items() for ts, value in points.items()])
+    store.close()
+    beside = Store(settings.model_copy(update={"prefix": "again."}), sensors)
+    beside.write([Point(Series(RAW, "home", "TH1"), START + 1, -99.0)])
+    beside.close()
+    return Filled(redis.Redis(port=port, username="viewer", password=PASSWORD, lib_name=None, lib_version=None), held)
 
 
 def serve(port: int, directory: Path) -> subprocess.Popen[bytes]:

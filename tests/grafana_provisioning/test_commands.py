@@ -55,7 +55,8 @@ def wanted(target: dict[str, Any], held: dict[Series, Points], site: str, start:
             buckets = defaultdict(list)
             for ts, value in points.items():
                 buckets[ts - ts % target["bucket"]].append(value)
-            points = {ts: {"sum": sum, "count": len}[target["aggregation"]](found) for ts, found in buckets.items()}
+            count = target["aggregation"] == "count"
+            points = {ts: float(len(found)) if count else sum(found) for ts, found in buckets.items()}
         if points:
             lines[sensor] = points
     if "tsGroupByLabel" in target:
@@ -70,13 +71,11 @@ def wanted(target: dict[str, Any], held: dict[Series, Points], site: str, start:
 def shown(target: dict[str, Any], answer: list[Any]) -> dict[str, Points]:
     """The lines of Redis' answer, by the name that Grafana gives them: the field's, or else the frame's."""
     lines: dict[str, Points] = {}
-    for _, labels, points in answer:
+    for _, labels, found in answer:
         called = {name.decode(): value.decode() for name, value in labels}
         name = called[target.get("value") or target["legend"]]
         assert name not in lines
-        if target["command"] == "ts.mget":
-            points = [points]
-        if points:
+        if points := [found] if target["command"] == "ts.mget" else found:
             lines[name] = {int(ts): float(value) for ts, value in points}
     return lines
 
@@ -97,8 +96,7 @@ def test_a_target_shows_the_right_points(
 
 
 def test_a_house_that_is_not_there_shows_nothing(filled: Filled) -> None:
-    for parameter in TARGETS:
-        target = parameter.values[1]
+    for target in (target for d in BUILT.values() for panel in d["panels"] for target in panel.get("targets", ())):
         assert filled.viewer.execute_command(*command(target, "nowhere", 0, START)) == []
 
 

@@ -25,10 +25,11 @@ def panel(dashboard: dict[str, Any], title: str) -> dict[str, Any]:
     return dict(found)
 
 
-def by_key(target: dict[str, Any]) -> None:
-    """Make it a ts.range as it should be."""
+def by_key(target: dict[str, Any], **other: object) -> dict[str, Any]:
+    """Make it a ts.range as it should be, but for ``other``."""
     del target["filter"]
-    target.update(BY_KEY)
+    target.update(BY_KEY, **other)
+    return target
 
 
 @pytest.mark.parametrize("dashboard", BUILT.values(), ids=BUILT)
@@ -62,10 +63,10 @@ TRAPS: list[tuple[str, tuple[str, str], Change]] = [
     ("time_series", RAW, lambda t, _: t.update(query="TS.RANGE TH1 - +")),
     ("known_command", RAW, lambda t, _: t.update(command="TS.MRANGE")),
     ("known_command", RAW, lambda t, _: t.update(command="ts.revrange")),
-    ("one_key", RAW, lambda t, _: (by_key(t), t.pop("value"))),
-    ("one_key", RAW, lambda t, _: (by_key(t), t.pop("keyName"))),
-    ("one_key", RAW, lambda t, _: (by_key(t), t.update(keyName="$site:TH1"))),
-    ("one_key", RAW, lambda t, _: (by_key(t), t.update(filter="series=raw site=$site prefix="))),
+    ("one_key", RAW, lambda t, _: by_key(t).pop("value")),
+    ("one_key", RAW, lambda t, _: by_key(t).pop("keyName")),
+    ("one_key", RAW, lambda t, _: by_key(t, keyName="$site:TH1")),
+    ("one_key", RAW, lambda t, _: by_key(t, filter="series=raw site=$site prefix=")),
     ("one_key", RAW, lambda t, _: t.update(keyName="TH1")),
     ("selects", RAW, lambda t, _: t.pop("filter")),
     ("selects", RAW, lambda t, _: t.update(filter="series=raw site=$site prefix= sensor")),
@@ -133,8 +134,8 @@ def test_a_panel_that_nobody_draws_is_found(change: Callable[[dict[str, Any]], o
         rules.check(spoilt, SENSORS)
 
 
-@pytest.mark.parametrize("query", ["", "FLUSHALL", "ts.mrange - + FILTER site!=", "TS.DEL TH1 - +"])
-def test_a_variable_asks_for_nothing_that_its_user_may_not(query: str) -> None:
+@pytest.mark.parametrize("query", ["", "FLUSHALL", "TS.QUERYINDEX site!=", "TS.DEL TH1 - +"])
+def test_a_variable_that_cannot_tell_the_houses_is_found(query: str) -> None:
     spoilt = deepcopy(BUILT["house.json"])
     spoilt["templating"]["list"][0]["query"] = query
     with pytest.raises(rules.BrokenRuleError, match="variable site"):
