@@ -115,8 +115,17 @@ def test_many_irregular_readings_in_any_order(java: Any, order: str) -> None:
         draw.shuffle(stream)
     elif order == "gaps last":
         stream = [*stream, *(ts + 1 for ts in stream)]
-    stream += draw.sample(stream, 100)
+    stream += stream
     assert Sensor(java).takes(stream) == duplicates(stream)
+
+
+def test_a_regular_run_may_be_split_anywhere(java: Any) -> None:
+    run = [n * MINUTES_15 for n in range(1, 10)]
+    for split in (7, *(ts + 7 for ts in run[:-1])):
+        sensor = Sensor(java)
+        assert not any(sensor.takes([*run, split]))
+        assert sensor.restored().takes([ts + 1 for ts in run[:-1]]) == [False] * 8
+        assert all(sensor.takes([split, *run]))
 
 
 def test_a_regular_sensor_takes_no_more_room_with_time(java: Any) -> None:
