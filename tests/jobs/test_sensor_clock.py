@@ -114,7 +114,7 @@ def test_many_irregular_readings_in_any_order(java: Any, order: str) -> None:
     elif order == "shuffled":
         draw.shuffle(stream)
     elif order == "gaps last":
-        stream = [*stream, *(ts + 1 for ts in stream)]
+        stream += [ts + 1 for ts in reversed(stream)]
     stream += stream
     assert Sensor(java).takes(stream) == duplicates(stream)
 
