@@ -118,7 +118,8 @@ class Settings(BaseSettings):
         timedelta(days=2, seconds=10), description="L: a reading counts until its sensor's clock is L + B past its day"
     )
     catch_up: Duration = Field(
-        timedelta(days=7), description="C: windows stay open for L + C, for sensors that were offline"
+        timedelta(days=7),
+        description="C: windows stay open, and duplicates are known, for L + C; for sensors that were offline",
     )
     future_tolerance: Duration = Field(
         timedelta(hours=1), description="a reading measured later than this after it was sent is invalid"

@@ -25,6 +25,8 @@ STOP_SECONDS = 120
 START_SECONDS = 90
 AWAY_SECONDS = 90
 """A JobManager that was killed is back by itself in less."""
+STATE_REFUSED = "StateMigrationException"
+"""In the stack trace of a job that cannot read a checkpoint's state."""
 SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
 
 
@@ -185,7 +187,8 @@ def _state_uri(settings: Settings) -> str:
 def wait_until_running(settings: Settings, job: str) -> None:
     """Return when every task of a job runs, or has done its work.
 
-    Raises ``ClusterError`` when it ends otherwise, or finds no free slots.
+    Raises ``ClusterError`` when it ends otherwise, finds no free slots, or cannot read the state that it starts from; then
+    it is cancelled.
     """
 
     @retry(
@@ -200,6 +203,12 @@ def wait_until_running(settings: Settings, job: str) -> None:
             raise _ended(settings, job, account["state"])
         if not account["vertices"]:  # it is being read from ZooKeeper
             return {account["state"]}
+        if account["state"] in ("RESTARTING", "FAILING") and STATE_REFUSED in _cause_of(settings, job):
+            cancel(settings, job)
+            raise ClusterError(
+                "the checkpoint or savepoint is that of another version of the job, which this one cannot go on with: "
+                "`python -m jobs submit` starts from the beginning of dailyAggr, and comes to the same results"
+            )
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
     if tasks() is None:
@@ -235,9 +244,13 @@ def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
 
 
 def _ended(settings: Settings, job: str, state: str) -> ClusterError:
+    return ClusterError(f"job {job} has ended as {state}: {_cause_of(settings, job).splitlines()[0]}")
+
+
+def _cause_of(settings: Settings, job: str) -> str:
+    """Stack trace of the newest failure of a job."""
     cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-    text = cause[0]["stacktrace"].splitlines() if cause else ["no cause given"]
-    return ClusterError(f"job {job} has ended as {state}: {text[0]}")
+    return str(cause[0]["stacktrace"]) if cause else "no cause given"
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

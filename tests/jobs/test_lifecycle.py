@@ -9,11 +9,14 @@ from datetime import timedelta
 import pytest
 
 from command_line import UserError
-from jobs import cluster
+from jobs import cluster, daily_aggregates
+from jobs.statements import DEFINITIONS
+from jobs.tools import local_tools
 from producer.resume import marks
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
-from scripts import oracle
+from scripts import oracle, warm
+from scripts.bench.deduplication import FORMS
 from scripts.repeats import RepeatingDelivery, Repeats
 from scripts.stack.supervision import Stack
 from settings import Settings
@@ -80,6 +83,20 @@ def test_a_start_from_nowhere_says_so(settings: Settings) -> None:
     with pytest.raises(UserError, match="Flink did not take the job"):
         submit(settings, "file:///nowhere/savepoint")
     assert cluster.newest_state(settings) is None
+
+
+def test_state_of_another_version_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job before it knew duplicates: its clocks are numbers."""
+    with monkeypatch.context() as before:
+        clock = str(FORMS / "none")
+        before.setattr(daily_aggregates, "DEFINITIONS", [clock if name == "clock" else name for name in DEFINITIONS])
+        job = submit_quickly(settings)
+    simulate(settings, Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1)), 1, Repeats())
+    savepoint = cluster.stop(settings, job)
+    with pytest.raises(UserError, match="another version of the job"):
+        warm.submit(settings, local_tools(settings), savepoint=savepoint)
+    with pytest.raises(UserError, match="does not run"):
+        cluster.find(settings)
 
 
 def _checkpointed(settings: Settings, job: str) -> bool:

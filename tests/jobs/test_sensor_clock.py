@@ -63,16 +63,26 @@ def duplicates(stream: Sequence[int]) -> list[bool]:
     return [verdict == "duplicate" for verdict in verdicts(stream)]
 
 
-cadences = st.sampled_from([1, 977, MINUTES_15, DAY])
-streams = cadences.flatmap(
-    lambda cadence: st.lists(
-        st.integers(0, min(60, 20 * DAY // cadence)).map(lambda n: n * cadence) | st.integers(0, 20 * DAY), max_size=60
-    )
-)
+@st.composite
+def streams(draw: st.DrawFn) -> list[int]:
+    """A sensor that goes on at a cadence, with holes and jitter, and sends older readings in between, new and known."""
+    cadence = draw(st.sampled_from([1, 977, MINUTES_15, DAY // 2]))
+    now, stream = 0, list[int]()
+    for kind in draw(st.lists(st.sampled_from("nnnnnnhjok"), min_size=20, max_size=120)):
+        if kind in "nhj":
+            now += cadence * (1 if kind != "h" else draw(st.integers(2, 5))) + (
+                draw(st.integers(0, cadence)) if kind == "j" else 0
+            )
+            stream.append(now)
+        elif kind == "o":
+            stream.append(max(0, now - cadence * draw(st.integers(0, 40)) - draw(st.integers(0, 1))))
+        elif stream:
+            stream.append(draw(st.sampled_from(stream)))
+    return stream
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(stream=streams, cut=st.integers(0, 60))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stream=streams(), cut=st.integers(0, 20))
 def test_duplicates_are_those_of_the_definition(java: Any, stream: list[int], cut: int) -> None:
     wanted = duplicates(stream)
     sensor = Sensor(java)
@@ -81,10 +91,20 @@ def test_duplicates_are_those_of_the_definition(java: Any, stream: list[int], cu
     before = sensor.written()
     assert copied.takes(stream[cut:]) == wanted[cut:]
     assert sensor.written() == before, "a checkpoint is written of what a copy goes on changing"
+    before = copied.written()
+    sensor.takes([ts + 1 for ts in stream[cut:]])
+    assert copied.written() == before
     assert restored.takes(stream[cut:]) == wanted[cut:]
 
 
-@pytest.mark.parametrize("order", ["forwards", "backwards", "shuffled"])
+def test_a_day_is_forgotten_when_the_clock_is_so_far(java: Any) -> None:
+    """By the millisecond, whatever of the day it is."""
+    for ts in (0, 1, DAY - 1):
+        assert Sensor(java).takes([ts, DAY + MEMORY - 1, ts]) == [False, False, True]
+        assert Sensor(java).takes([ts, DAY + MEMORY, ts]) == [False, False, False]
+
+
+@pytest.mark.parametrize("order", ["forwards", "backwards", "shuffled", "gaps last"])
 def test_many_irregular_readings_in_any_order(java: Any, order: str) -> None:
     """Enough of them for chunks to fill up, to be split, and to be let go."""
     draw = random.Random(order)
@@ -93,8 +113,19 @@ def test_many_irregular_readings_in_any_order(java: Any, order: str) -> None:
         stream.reverse()
     elif order == "shuffled":
         draw.shuffle(stream)
-    stream += draw.sample(stream, 100)
+    elif order == "gaps last":
+        stream += [ts + 1 for ts in reversed(stream)]
+    stream += stream
     assert Sensor(java).takes(stream) == duplicates(stream)
+
+
+def test_a_regular_run_may_be_split_anywhere(java: Any) -> None:
+    run = [n * MINUTES_15 for n in range(1, 10)]
+    for split in (7, *(ts + 7 for ts in run[:-1])):
+        sensor = Sensor(java)
+        assert not any(sensor.takes([*run, split]))
+        assert sensor.restored().takes([ts + 1 for ts in run[:-1]]) == [False] * 8
+        assert all(sensor.takes([split, *run]))
 
 
 def test_a_regular_sensor_takes_no_more_room_with_time(java: Any) -> None:
