@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 import command_line
+import connections
 import settings as settings_module
 from command_line import UserError
 from grafana_provisioning import data_source
@@ -71,11 +72,13 @@ def push_dashboards(
     ] = None,
     redis_ca: Annotated[
         Path | None,
-        typer.Option(help="Redis speaks TLS: PEM file of its certificate's authorities.", show_default=False),
+        typer.Option(help="Redis speaks TLS: PEM file of its certificate's authorities.", show_default="IOT_REDIS_CA"),
     ] = None,
     redis_certificate: Annotated[
         Path | None,
-        typer.Option(help="PEM file with certificate and key, where Redis asks for them.", show_default=False),
+        typer.Option(
+            help="PEM file with certificate and key, where Redis asks for them.", show_default="IOT_REDIS_CERTIFICATE"
+        ),
     ] = None,
 ) -> None:
     """Put data source, folder and dashboards into a running Grafana; run it again after a change.
@@ -83,13 +86,16 @@ def push_dashboards(
     The data source reads Redis as the user viewer, whose password is in IOT_REDIS_VIEWER_PASSWORD or in the file
     secrets/redis_viewer_password of the data directory.
     """
-    settings = settings_module.load(grafana=url, grafana_token=token, grafana_redis=redis)
-    if redis_certificate and not redis_ca:
+    settings = settings_module.load(
+        grafana=url, grafana_token=token, grafana_redis=redis, redis_ca=redis_ca, redis_certificate=redis_certificate
+    )
+    if settings.redis_certificate and not settings.redis_ca:
         raise UserError("--redis-certificate is for TLS: give --redis-ca too")
-    if settings.redis.startswith("rediss:") and not redis_ca:
+    if settings.redis.startswith("rediss:") and not settings.redis_ca:
         raise UserError("Redis speaks TLS (IOT_REDIS): give its certificate's authorities by --redis-ca")
-    tls = data_source.Tls.of(redis_ca, redis_certificate) if redis_ca else None
-    definition = data_source.definition(data_source.address(settings), data_source.viewer_password(settings), tls)
+    tls = data_source.Tls.of(settings.redis_ca, settings.redis_certificate) if settings.redis_ca else None
+    password = connections.password(settings, "redis_viewer_password")
+    definition = data_source.definition(data_source.address(settings), password, tls)
     dashboards = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DIRECTORY.glob("*.json"))]
     push(Grafana(settings.grafana, _token(settings, token_file)), definition, dashboards, console.print)
     for dashboard in dashboards:

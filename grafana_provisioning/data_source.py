@@ -6,7 +6,6 @@ on by ``tlsAuth``; the plugin does not know rediss://. A database in the address
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ PLUGIN_VERSION = "2.2.0"
 UID = "iot-redis"
 NAME = "IoT Redis"
 USER = "viewer"
-PASSWORD = "redis_viewer_password"  # noqa: S105 – its name
 
 
 @dataclass(frozen=True)
@@ -85,21 +83,6 @@ def definition(address: str, password: str, tls: Tls | None = None) -> dict[str,
 def address(settings: Settings) -> str:
     """Host and port of Redis as Grafana reaches it: IOT_GRAFANA_REDIS, or else those in IOT_REDIS."""
     return settings.grafana_redis or f"{urlsplit(settings.redis).hostname}:{settings.redis_port}"
-
-
-def viewer_password(settings: Settings) -> str:
-    """The password of the user ``viewer``: IOT_REDIS_VIEWER_PASSWORD, or else what its file holds.
-
-    Raises ``UserError`` when there is none.
-    """
-    if given := os.environ.get(f"IOT_{PASSWORD.upper()}"):
-        return given
-    file = settings.data_dir / "secrets" / PASSWORD
-    if not file.exists():
-        raise UserError(
-            f"there is no password of Redis' user {USER}: set IOT_{PASSWORD.upper()}, or write it to {file}"
-        )
-    return _text(file).strip()
 
 
 def _text(file: Path) -> str:
