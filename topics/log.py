@@ -157,7 +157,7 @@ def write(settings: Settings, records: Iterable[Record]) -> int:
     for topic, key, value, partition, timestamp, headers in records:
         while True:
             try:
-                producer.produce(topic, value, key, partition, None, delivered, timestamp, headers)
+                producer.produce(topic, value, key, partition, delivered, None, timestamp, headers)
                 break
             except BufferError:
                 producer.poll(0.1)

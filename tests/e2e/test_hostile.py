@@ -246,7 +246,7 @@ class Traffic:
 
         # Kafka's client takes a timestamp of 0 for now.
         self._producers[packing].produce(
-            self.settings.prefix + topic, value, key, partition, None, arrived, max(1, sent), headers or []
+            self.settings.prefix + topic, value, key, partition, arrived, None, max(1, sent), headers or []
         )
         self._producers[packing].poll(0)
 
