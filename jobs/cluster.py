@@ -187,8 +187,8 @@ def _state_uri(settings: Settings) -> str:
 def wait_until_running(settings: Settings, job: str) -> None:
     """Return when every task of a job runs, or has done its work.
 
-    Raises ``ClusterError`` when it ends otherwise, finds no free slots, or cannot read the state that it starts from:
-    then it is cancelled.
+    Raises ``ClusterError`` when it ends otherwise, finds no free slots, or cannot read the state to start from; then
+    it is cancelled.
     """
 
     @retry(
