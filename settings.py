@@ -155,6 +155,7 @@ class Settings(BaseSettings):
         None, description="PEM file with certificate and key of the local Kafka and Redis; empty: no TLS there"
     )
     flink_rpc_port: int = Field(6123, ge=1, le=65535, description="JobManager RPC of the local stack")
+    zookeeper_port: int = Field(2181, ge=1, le=65535, description="ZooKeeper of the local stack")
     kafka_heap: str = Field("512m", pattern=r"^\d+[mg]$", description="Java heap of the local broker")
     redis_memory: str = Field(
         "1g", pattern=r"^\d+[mg]$", description="memory of the local Redis; when it is full the bridge waits for more"

@@ -12,22 +12,32 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from command_line import UserError
 from jobs.bounds import Bounds
-from jobs.daily_aggregates import NAME
+from jobs.daily_aggregates import BOUNDED, DECLARATION, NAME
 from jobs.tools import Tools
 from settings import ROOT, Settings
 
 TIMEOUT = 10
 STOP_SECONDS = 120
-START_SECONDS = 60
+START_SECONDS = 90
+AWAY_SECONDS = 90
+"""A JobManager that was killed is back by itself in less."""
 SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
 
 
 class ClusterError(UserError):
     """The cluster cannot be reached, or refuses; the message says what to do."""
+
+
+class AwayError(ClusterError):
+    """The JobManager does not answer, or is still taking over from one that was killed."""
+
+
+class UnknownJobError(ClusterError):
+    """The cluster knows no such job."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
     options = {
         "rest.address": rest.hostname,
         "rest.port": rest.port or 8081,
+        "high-availability.type": "NONE",  # of the client: it need not ask ZooKeeper where the JobManager is
         "execution.checkpointing.dir": f"{_state_uri(settings)}/checkpoints",
         "execution.checkpointing.savepoint-dir": f"{_state_uri(settings)}/savepoints",
     }
@@ -125,8 +136,33 @@ def stop(settings: Settings, job: str) -> str:
 
 def cancel(settings: Settings, job: str) -> None:
     """End a job without a savepoint; its checkpoints are kept."""
-    requests.patch(f"{settings.flink}/jobs/{job}", params={"mode": "cancel"}, timeout=TIMEOUT).raise_for_status()
+    _call(settings, "PATCH", f"/jobs/{job}", params={"mode": "cancel"})
     _wait_until_ended(settings, job)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """How a job was declared: the digest of its declaration (empty when it has none), and whether it ends by itself."""
+
+    digest: str
+    bounded: bool
+
+
+def declared(settings: Settings, job: str) -> Declared:
+    """How a job was declared. Waits for one that has just come back: Flink does not know it at once."""
+
+    @retry(
+        retry=retry_if_result(lambda known: not known) | retry_if_exception_type(AwayError),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(START_SECONDS),
+        retry_error_callback=lambda _: None,
+    )
+    def known() -> bool:
+        return bool(_get(settings, f"/jobs/{job}")["state"] != "INITIALIZING")
+
+    known()
+    parameters = _get(settings, f"/jobs/{job}/config").get("execution-config", {}).get("user-config", {})
+    return Declared(parameters.get(DECLARATION, ""), BOUNDED in parameters)
 
 
 def newest_state(settings: Settings) -> str | None:
@@ -153,7 +189,7 @@ def wait_until_running(settings: Settings, job: str) -> None:
     """
 
     @retry(
-        retry=retry_if_result(lambda states: states != {"RUNNING"}),
+        retry=retry_if_result(lambda states: states != {"RUNNING"}) | retry_if_exception_type(AwayError),
         wait=wait_fixed(0.1),
         stop=stop_after_delay(START_SECONDS),
         retry_error_callback=lambda _: None,
@@ -162,6 +198,8 @@ def wait_until_running(settings: Settings, job: str) -> None:
         account = _get(settings, f"/jobs/{job}")
         if account["state"] in ("FAILED", "CANCELED"):
             raise _ended(settings, job, account["state"])
+        if not account["vertices"]:  # it is being read from ZooKeeper
+            return {account["state"]}
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
     if tasks() is None:
@@ -173,12 +211,19 @@ def wait_until_running(settings: Settings, job: str) -> None:
         )
 
 
+@retry(
+    retry=retry_if_exception_type(AwayError), wait=wait_fixed(0.5), stop=stop_after_delay(AWAY_SECONDS), reraise=True
+)
 def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
     """How far a bounded run has come in each partition (the next offset); None when it has read everything.
 
-    Flink tells it with a delay of seconds. Raises ``ClusterError`` when the run has failed.
+    Flink tells it with a delay of seconds. Waits for a JobManager that was killed, and brings the run back.
+    Raises ``ClusterError`` when the run has failed.
     """
-    account = _get(settings, f"/jobs/{job}")
+    try:
+        account = _get(settings, f"/jobs/{job}")
+    except UnknownJobError as error:
+        raise ClusterError(f"job {job} has ended, and the JobManager that knew how was killed: run it again") from error
     if account["state"] == "FINISHED":
         return None
     if account["state"] in ("FAILED", "CANCELED"):
@@ -197,12 +242,17 @@ def _ended(settings: Settings, job: str, state: str) -> ClusterError:
 
 def _wait_until_ended(settings: Settings, job: str) -> None:
     @retry(
-        retry=retry_if_result(lambda state: state not in ("FINISHED", "CANCELED", "FAILED")),
+        retry=retry_if_result(lambda state: state not in ("FINISHED", "CANCELED", "FAILED"))
+        | retry_if_exception_type(AwayError),
         wait=wait_fixed(0.1),
         stop=stop_after_delay(STOP_SECONDS),
+        reraise=True,
     )
     def state() -> str:
-        return str(_get(settings, f"/jobs/{job}/status")["status"])
+        try:
+            return str(_get(settings, f"/jobs/{job}/status")["status"])
+        except UnknownJobError:  # it ended, and then the JobManager was killed
+            return "FINISHED"
 
     state()
 
@@ -219,11 +269,13 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     try:
         answer = requests.request(method, settings.flink + path, timeout=TIMEOUT, **arguments)
     except requests.RequestException as error:
-        raise ClusterError(
-            f"Flink does not answer at {settings.flink}: start it (`make up`), or set IOT_FLINK"
-        ) from error
+        raise AwayError(f"Flink does not answer at {settings.flink}: start it (`make up`), or set IOT_FLINK") from error
+    if answer.status_code == requests.codes.service_unavailable:
+        raise AwayError(
+            f"the JobManager at {settings.flink} is starting, or was killed and is coming back: try again in a moment"
+        )
     if answer.status_code == requests.codes.not_found:
-        raise ClusterError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
+        raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
     if not answer.ok:
         raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
     return answer.json()

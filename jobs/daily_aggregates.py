@@ -7,6 +7,8 @@ Every record is processed inside Flink's JVM; this file only declares the job. T
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from pyflink.table import StatementSet
 
 NAME = "daily-aggregates"
+DECLARATION, BOUNDED = "declaration", "bounded"
+"""Parameters that Flink shows of a job: the digest of its declaration, and, of a bounded run only, that it is one."""
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -45,10 +49,19 @@ def configuration(settings: Settings) -> dict[str, str]:
         "table.exec.emit.late-fire.delay": "0 s",
         "execution.checkpointing.interval": f"{milliseconds(settings.checkpoint_interval)} ms",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        # While none can be written (a full disk, say) results go on; `make status` shows how old the newest one is.
+        "execution.checkpointing.tolerable-failed-checkpoints": str(2**31 - 1),
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
     }
+
+
+def digest(settings: Settings) -> str:
+    """Names what the live job is declared by: SQL, with the catalogue in it, options, and the checkpoints' place."""
+    values = parameters(settings, catalogue.read(settings.sensors))
+    declared = [*statements(DEFINITIONS + RESULTS, values), configuration(settings), settings.checkpoint_uri]
+    return hashlib.sha256(json.dumps(declared).encode()).hexdigest()
 
 
 def _default(setting: str) -> str:
@@ -114,6 +127,8 @@ def declare(settings: Settings, bounds: Bounds | None = None, **options: str) ->
     from pyflink.table import EnvironmentSettings, TableEnvironment
 
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    told = f"{BOUNDED}:true" if bounds else f"{DECLARATION}:{digest(settings)}"
+    options |= {"pipeline.global-job-parameters": told}
     for option, value in (configuration(settings) | options).items():
         environment.get_config().set(option, value)
     for statement in statements(DEFINITIONS, values):

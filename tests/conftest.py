@@ -44,7 +44,7 @@ def free_ports(count: int) -> list[int]:
 def stack() -> Iterator[Stack]:
     """Kafka, Redis and Flink, started once; the bridge is each test's own."""
     directory = Path(tempfile.mkdtemp(prefix="iot-"))
-    kafka, controller, redis, flink, rpc = free_ports(5)
+    kafka, controller, redis, flink, rpc, zookeeper = free_ports(6)
     settings = Settings(
         _env_file=None,
         kafka=f"127.0.0.1:{kafka}",
@@ -52,6 +52,7 @@ def stack() -> Iterator[Stack]:
         redis=f"redis://127.0.0.1:{redis}/0",
         flink=f"http://127.0.0.1:{flink}",
         flink_rpc_port=rpc,
+        zookeeper_port=zookeeper,
         data_dir=directory,
         task_slots=16,
         taskmanager_memory="2560m",

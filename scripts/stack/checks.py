@@ -103,5 +103,6 @@ def _setting(settings: Settings, port: int) -> str:
         settings.flink_port: "IOT_FLINK=http://127.0.0.1:PORT",
         settings.kafka_controller_port: "IOT_KAFKA_CONTROLLER_PORT",
         settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
+        settings.zookeeper_port: "IOT_ZOOKEEPER_PORT",
     }
     return names[port]

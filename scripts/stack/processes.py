@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from string import Template
@@ -27,7 +28,8 @@ class Process:
     """One supervised process.
 
     ``ready`` answers whether the process serves requests; ``ports`` are the ones that must be free before it starts;
-    ``memory`` is what it may take at most, MiB.
+    ``memory`` is what it may take at most, MiB; ``ends``: it has done its work when it exits with 0, and is started
+    again only otherwise.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Process:
     environment: dict[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     autostart: bool = True
+    ends: bool = False
     stop_seconds: int = 20
 
 
@@ -48,6 +51,8 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         "checkpoint_uri": settings.checkpoint_uri,
         "kafka_port": settings.kafka_port,
         "flink_port": settings.flink_port,
+        "cluster_id": uuid.uuid5(uuid.NAMESPACE_URL, paths.data.as_uri()),  # with its path, checkpoints lose theirs
+        "ha_uri": (paths.data / "flink-ha").as_uri(),
         "redis_home": redis_home(),
         "root": ROOT,
         "data": paths.data,
@@ -60,6 +65,7 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         ("flink.yaml", "flink-conf/config.yaml"),
         ("flink-log4j.properties", "flink-conf/log4j-console.properties"),
         ("flink-log4j.properties", "flink-conf/log4j-cli.properties"),
+        ("zoo.cfg", "flink-conf/zoo.cfg"),
         ("redis.conf", "redis.conf"),
         ("redis.acl", "redis.acl"),
         ("supervisord.conf", "supervisord.conf"),
@@ -69,10 +75,11 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         access.write_private(path, Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
     with (paths.run / "supervisord.conf").open("a") as conf:
         for process in programs:
-            conf.write(_program(process, paths))
+            conf.write(program(process, paths))
 
 
-def _program(process: Process, paths: Paths) -> str:
+def program(process: Process, paths: Paths) -> str:
+    """What supervisor's configuration says of a process."""
     # Supervisor expands %(name)s in commands and environments.
     command = " ".join(f'"{word}"' for word in process.command).replace("%", "%%")
     environment = ",".join(f'{key}="{value}"' for key, value in process.environment.items()).replace("%", "%%")
@@ -81,9 +88,10 @@ def _program(process: Process, paths: Paths) -> str:
 command={command}
 environment={environment}
 autostart={str(process.autostart).lower()}
-autorestart=true
+autorestart={"unexpected" if process.ends else "true"}
+exitcodes=0
 startretries=1000000
-startsecs=1
+startsecs={0 if process.ends else 1}
 stopwaitsecs={process.stop_seconds}
 stopasgroup=true
 killasgroup=true
@@ -112,6 +120,22 @@ def kafka_java(settings: Settings, paths: Paths) -> list[str]:
     ]
 
 
+def zookeeper_java(paths: Paths) -> list[str]:
+    """The Java command line of the ZooKeeper that Flink's distribution brings."""
+    libraries = flink_home() / "lib"
+    return [
+        str(java_home() / "bin" / "java"),
+        "-Xmx32m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        f"-Dlog4j2.configurationFile={paths.run}/flink-conf/log4j-console.properties",
+        "-cp",
+        ":".join(str(jar) for name in ("flink-dist", "log4j") for jar in sorted(libraries.glob(f"{name}*.jar"))),
+        "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
+        *("--zkConfigFile", f"{paths.run}/flink-conf/zoo.cfg", "--peerId", "1"),
+    ]
+
+
 def processes(settings: Settings) -> Iterator[Process]:
     """The processes of the stack, in the order in which they are worth starting."""
     paths = Paths.of(settings)
@@ -131,6 +155,13 @@ def processes(settings: Settings) -> Iterator[Process]:
         ready=lambda: _redis_answers(settings),
         # What its allocator wastes, and the buffers of its clients and its log, do not count as data.
         memory=_mebibytes(settings.redis_memory) * 5 // 4 + 128,
+    )
+    yield Process(
+        name="zookeeper",
+        command=zookeeper_java(paths),
+        ports=(settings.zookeeper_port,),
+        ready=lambda: _listens(settings.zookeeper_port),
+        memory=192,
     )
     yield Process(
         name="jobmanager",

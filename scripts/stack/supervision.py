@@ -22,7 +22,7 @@ from scripts.stack import access
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
-from scripts.stack.processes import kafka_java, processes, write_configuration
+from scripts.stack.processes import Process, kafka_java, processes, program, write_configuration
 from settings import Settings
 
 START_SECONDS = 120
@@ -102,6 +102,17 @@ class Stack:
                 self._rpc().startProcess(name)
             except Fault as fault:
                 raise StackError(f"{name} did not start ({fault.faultString}): see {self.log(name)}") from fault
+
+    def add(self, process: Process) -> None:
+        """Supervise one process more, until the stack is down."""
+        with (self.paths.run / "supervisord.conf").open("a") as configuration:
+            configuration.write(program(process, self.paths))
+        self._rpc().reloadConfig()
+        self._rpc().addProcessGroup(process.name)
+
+    def remove(self, name: str) -> None:
+        """Supervise a process no more that was added and is stopped."""
+        self._rpc().removeProcessGroup(name)
 
     def stop(self, name: str) -> None:
         """Stop one process; nothing happens to one that is stopped."""

@@ -28,7 +28,7 @@ from tests.running import wait_for
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Settings:
     """Settings of a stack that is not running, on free ports."""
-    kafka, controller, redis, flink, rpc = free_ports(5)
+    kafka, controller, redis, flink, rpc, zookeeper = free_ports(6)
     return Settings(
         _env_file=None,
         kafka=f"127.0.0.1:{kafka}",
@@ -36,6 +36,7 @@ def elsewhere(tmp_path: Path) -> Settings:
         redis=f"redis://127.0.0.1:{redis}/0",
         flink=f"http://127.0.0.1:{flink}",
         flink_rpc_port=rpc,
+        zookeeper_port=zookeeper,
         data_dir=tmp_path,
     )
 

@@ -1,0 +1,39 @@
+"""What becomes of the jobs that come back with the stack."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from jobs import cluster
+from jobs.bounds import Bounds
+from jobs.tools import local_tools
+from scripts import warm
+from scripts.stack.system import sift_jobs
+from settings import Settings
+from tests.running import submit_quickly
+
+
+@pytest.mark.usefixtures("stack")
+def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(settings: Settings) -> None:
+    beside = settings.model_copy(update={"prefix": settings.prefix + "replay."})
+    never_there = dict.fromkeys(range(settings.partitions), 1)
+    bounds = Bounds(
+        source=settings.prefix, start=dict.fromkeys(never_there, 0), end=never_there, first_day=0, last_day=0
+    )
+    said: list[str] = []
+    job = submit_quickly(settings)
+    replay = warm.submit(beside, local_tools(beside), bounds=bounds)
+    assert {each.id for each in cluster.jobs(settings)} >= {job, replay}
+
+    sift_jobs(settings, said.append)
+    assert cluster.find(settings).id == job
+    assert replay not in {each.id for each in cluster.jobs(settings)}
+    assert not said
+
+    sift_jobs(settings.model_copy(update={"catch_up": timedelta(days=8)}), said.append)
+    with pytest.raises(cluster.ClusterError, match="does not run"):
+        cluster.find(settings)
+    assert "/savepoints/" in str(cluster.newest_state(settings))
+    assert len(said) == 1
