@@ -62,6 +62,7 @@ class Traffic:
         self._failures: list[str] = []
         self._running = ""
         self._rushing = False
+        self._before = 0
         self._own = 0
         self._producer = Producer(
             {
@@ -88,10 +89,8 @@ class Traffic:
         """Send ``days`` days more, to the end of a day, at full speed; returns the ticks that are sent then in all."""
         self.end()
         ticks = ticks_of((self.reached() - self.simulation.start) // TICK_MS // TICKS_PER_DAY + days)
-        before = self.sent()
         self._start("--speed", "max", "--days", str(ticks // TICKS_PER_DAY))
         self._rushing = True
-        self._before = before
         return ticks
 
     def begun(self) -> bool:
@@ -100,7 +99,7 @@ class Traffic:
 
     def ended(self) -> bool:
         """Whether a simulation at full speed has sent everything."""
-        return self._rushing and self.stack.state(self._running) == "EXITED"
+        return self._rushing and self.stack.ended(self._running)
 
     def end(self) -> None:
         """Stop the simulation; it sends what is under way."""
