@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live up down status logs reset test check audit format lock
+.PHONY: help demo live up down status logs reset test check audit chaos format lock
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ reset: $(READY) ## stop everything and delete all data, after asking
 
 test: $(READY) check ## everything, on the real stack
 	@$(RUN) -m pytest tests -m stack $(TWO) --maxschedchunk 1 --verbose --durations=10
+
+chaos: $(READY) ## kill, freeze and starve every process and compare in the end, on a stack of its own [ROUNDS=n] [SEED=s]
+	@$(RUN) -m scripts.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## format, lint, types, unit tests, known vulnerabilities
 	@$(RUN) -m ruff format --check --quiet .

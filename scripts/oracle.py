@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 import pandas as pd
 
 import connections
 from producer.simulation import DECIMALS, Simulation
-from settings import Settings
+from settings import Settings, milliseconds
+from topics.catalogue import Catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
 
 TOLERANCE = 1e-9
@@ -61,17 +63,24 @@ def repeated(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
 
 def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str, Points]:
     """The points of every series after ``ticks`` ticks, by key in Redis. For windows of one and two days."""
+    watermark = simulation.time(ticks - 1) - milliseconds(settings.watermark_delay)
+    return results(readings(simulation, ticks), simulation.catalogue, watermark, settings)
+
+
+def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: Settings) -> dict[str, Points]:
+    """The points of every series that readings give, by key in Redis; ``watermark`` (ms) says how far the stream is.
+
+    ``frame`` has them in the order of sending, with the columns of ``readings``.
+    """
     if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
         raise ValueError("the oracle knows windows of one and two days only")
-    frame = readings(simulation, ticks)
     first = ~repeated(frame, settings)
     late = first & too_late(frame, settings)
-    watermark = simulation.time(ticks - 1) - settings.watermark_delay / timedelta(milliseconds=1)
 
     by_day = frame[first & ~late].groupby(["site", "sensor", "day"], observed=True).value
     daily = by_day.agg(["sum", "mean", "count", "min", "max"]).reset_index()
     closed = daily[daily.day + DAY - 1 <= watermark]
-    kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in simulation.catalogue.values()})
+    kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in sensors.values()})
 
     series: dict[Series, Points] = {}
     _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
@@ -84,8 +93,8 @@ def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str
     both = meters.merge(meters.assign(day=meters.day + DAY), on=["site", "sensor", "day"], suffixes=("", "_before"))
     both = both.assign(difference=both[["max", "max_before"]].max(axis=1) - both[["min", "min_before"]].min(axis=1))
     _collect(series, AGG_DAY_DIFF, both, "day", "difference")
-    for meter, parts in simulation.catalogue.meters.items():
-        for site in simulation.sites:
+    for meter, parts in sensors.meters.items():
+        for site in frame.site.unique():
             rest = series.get(Series(AGG_DAY_DIFF, site, meter), {})
             consumers = [series.get(Series(AGG_DAY, site, part), {}) for part in parts]
             points = {
@@ -109,19 +118,37 @@ def stored(settings: Settings, sites: Sequence[str] = ()) -> dict[str, Points]:
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
 
 
+class Difference(NamedTuple):
+    """A point that is not as expected: ``found`` is None when it is missing, ``wanted`` when it should not be there."""
+
+    key: str
+    ts: int
+    found: float | None
+    wanted: float | None
+
+    def __str__(self) -> str:
+        """What it is, and what it should be."""
+        name = f"{self.key} at {pd.Timestamp(self.ts, unit='ms'):%Y-%m-%d %H:%M:%S}"
+        if self.found is None:
+            return f"{name}: missing, should be {self.wanted}"
+        if self.wanted is None:
+            return f"{name}: is {self.found}, should not be there"
+        return f"{name}: is {self.found}, should be {self.wanted}"
+
+
 @dataclass
 class Comparison:
-    """How what is stored differs from what is expected: lines that name the series and the point."""
+    """How what is stored differs from what is expected. ``points`` are as they should be."""
 
     points: int = 0
-    missing: list[str] = field(default_factory=list)
-    surplus: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    missing: list[Difference] = field(default_factory=list)
+    surplus: list[Difference] = field(default_factory=list)
+    wrong: list[Difference] = field(default_factory=list)
 
     @property
     def differences(self) -> list[str]:
-        """All of them; empty when every point is as it should be."""
-        return self.missing + self.surplus + self.wrong
+        """Lines that name the series and the point; none when every point is as it should be."""
+        return [str(difference) for difference in self.missing + self.surplus + self.wrong]
 
 
 def compare(found: Mapping[str, Points], wanted: Mapping[str, Points]) -> Comparison:
@@ -130,13 +157,13 @@ def compare(found: Mapping[str, Points], wanted: Mapping[str, Points]) -> Compar
     for key in sorted(found.keys() | wanted.keys()):
         there, right = found.get(key, {}), wanted.get(key, {})
         for ts in sorted(there.keys() | right.keys()):
-            name = f"{key} at {pd.Timestamp(ts, unit='ms'):%Y-%m-%d %H:%M:%S}"
-            if ts not in there:
-                result.missing.append(f"{name}: missing, should be {right[ts]}")
-            elif ts not in right:
-                result.surplus.append(f"{name}: is {there[ts]}, should not be there")
-            elif abs(there[ts] - right[ts]) > TOLERANCE * max(1.0, abs(right[ts])):
-                result.wrong.append(f"{name}: is {there[ts]}, should be {right[ts]}")
+            difference = Difference(key, ts, there.get(ts), right.get(ts))
+            if difference.found is None:
+                result.missing.append(difference)
+            elif difference.wanted is None:
+                result.surplus.append(difference)
+            elif abs(difference.found - difference.wanted) > TOLERANCE * max(1.0, abs(difference.wanted)):
+                result.wrong.append(difference)
             else:
                 result.points += 1
     return result

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 import connections
-from jobs.tools import INSTALLED, flink_environment, flink_home, java_home
+from jobs.tools import INSTALLED, flink_conf, flink_environment, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from settings import ROOT, Settings
@@ -113,6 +113,11 @@ stdout_logfile_backups=2
 """
 
 
+def flink_server_environment(settings: Settings) -> dict[str, str]:
+    """Environment of Flink's servers: that of its commands, and the configuration that is written before they start."""
+    return {**flink_environment(settings), "FLINK_CONF_DIR": str(flink_conf(settings))}
+
+
 def classpath() -> str:
     """Kafka's jars, as Java's class path, behind Flink's log4j: Kafka's own has no binding, so it would log nothing."""
     log4j = sorted(str(jar) for jar in (flink_home() / "lib").glob("log4j-*.jar"))
@@ -177,7 +182,7 @@ def processes(settings: Settings) -> Iterator[Process]:
     yield Process(
         name="jobmanager",
         command=[str(flink_home() / "bin" / "jobmanager.sh"), "start-foreground"],
-        environment=flink_environment(settings),
+        environment=flink_server_environment(settings),
         ports=(settings.flink_port, settings.flink_rpc_port),
         ready=lambda: _overview(settings) is not None,
         memory=_mebibytes(settings.jobmanager_memory),
@@ -185,7 +190,7 @@ def processes(settings: Settings) -> Iterator[Process]:
     yield Process(
         name="taskmanager",
         command=[str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground"],
-        environment=flink_environment(settings),
+        environment=flink_server_environment(settings),
         ready=lambda: (_overview(settings) or {}).get("taskmanagers", 0) >= TASKMANAGERS,
         memory=_mebibytes(settings.taskmanager_memory),
     )

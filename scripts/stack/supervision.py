@@ -123,6 +123,11 @@ class Stack:
         """Supervisor's word for the state of a process: RUNNING, STOPPED, BACKOFF, …"""
         return str(self._rpc().getProcessInfo(name)["statename"])
 
+    def ended(self, name: str) -> bool:
+        """Whether a process has done its work; one that was killed is started again, and has not."""
+        process = self._rpc().getProcessInfo(name)
+        return bool(process["statename"] == "EXITED" and process["exitstatus"] == 0)
+
     def states(self) -> Iterator[dict[str, Any]]:
         """Name, state, pid and start time (epoch seconds) of each process."""
         yield from self._rpc().getAllProcessInfo()

@@ -90,6 +90,14 @@ def test_a_process_is_ready_when_it_serves_and_not_before(stack: Stack, elsewher
     assert redis.ready()
 
 
+def test_flink_is_started_with_the_configuration_of_the_stack_also_the_first_time(elsewhere: Settings) -> None:
+    """Without it Flink's servers listen on the ports that it has by default."""
+    assert not elsewhere.data_dir.joinpath("run").exists()
+    servers = {p.name: p.environment for p in processes(elsewhere) if p.name in ("jobmanager", "taskmanager")}
+    assert {each["FLINK_CONF_DIR"] for each in servers.values()} == {str(elsewhere.data_dir / "run" / "flink-conf")}
+    assert len(servers) == 2
+
+
 def test_a_second_stack_on_the_same_ports_is_refused(stack: Stack, tmp_path: Path) -> None:
     with pytest.raises(StackError, match=rf"port {stack.settings.kafka_port} for kafka is taken by java"):
         Stack(stack.settings.model_copy(update={"data_dir": tmp_path})).up()
