@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from ingest.bridge import Bridge
 from jobs import cluster
 from scripts import warm
+from scripts.stack.apart import settings_apart
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.running import Bridging
@@ -33,18 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on 127.0.0.1 that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 @pytest.fixture(scope="session")
 def directory(request: pytest.FixtureRequest) -> Path:
     """Where this process' stack is to be; as a worker's, it is known to the process that runs the workers."""
@@ -55,23 +43,7 @@ def directory(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def stack(directory: Path) -> Iterator[Stack]:
     """Kafka, Redis and Flink, started once; the bridge is each test's own."""
-    kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
-    settings = Settings(
-        _env_file=None,
-        kafka=f"127.0.0.1:{kafka}",
-        kafka_controller_port=controller,
-        redis=f"redis://127.0.0.1:{redis}/0",
-        flink=f"http://127.0.0.1:{flink}",
-        flink_rpc_port=rpc,
-        zookeeper_port=zookeeper,
-        producer_metrics=0,
-        ingest_metrics=ingest,
-        job_metrics=job,
-        log_format="json",
-        data_dir=directory,
-        task_slots=16,
-        taskmanager_memory="2560m",
-    )
+    settings = settings_apart(directory, log_format="json", task_slots=16, taskmanager_memory="2560m")
     running = Stack(settings)
     try:
         with pytest.MonkeyPatch.context() as environment:

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 import metrics_endpoint
-from tests.conftest import free_ports
+from scripts.stack.apart import free_ports
 
 
 class Answer(Collector):

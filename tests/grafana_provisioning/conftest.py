@@ -16,10 +16,10 @@ from ingest.store import Store
 from jobs.tools import INSTALLED
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts.oracle import Points, expected
+from scripts.stack.apart import free_ports
 from scripts.stack.install import install
 from scripts.stack.paths import redis_home
 from settings import ROOT, Settings
-from tests.conftest import free_ports
 from tests.running import wait_for
 from topics import catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series

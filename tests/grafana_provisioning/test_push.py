@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 from command_line import UserError
 from grafana_provisioning.__main__ import DIRECTORY, app
 from grafana_provisioning.push import PushError
+from scripts.stack.apart import free_ports
 from settings import ROOT
-from tests.conftest import free_ports
 from tests.grafana_provisioning.grafana_server import TOKEN, FakeGrafana, serving
 
 PASSWORD = "only-for-secureJsonData"

@@ -19,30 +19,18 @@ from typer.testing import CliRunner
 import settings as settings_module
 from scripts.stack import access
 from scripts.stack.__main__ import app
+from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack, StackError
 from settings import ROOT, Settings
-from tests.conftest import free_ports
 from tests.running import wait_for
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Settings:
     """Settings of a stack that is not running, on free ports."""
-    kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
-    return Settings(
-        _env_file=None,
-        kafka=f"127.0.0.1:{kafka}",
-        kafka_controller_port=controller,
-        redis=f"redis://127.0.0.1:{redis}/0",
-        flink=f"http://127.0.0.1:{flink}",
-        flink_rpc_port=rpc,
-        zookeeper_port=zookeeper,
-        ingest_metrics=ingest,
-        job_metrics=job,
-        data_dir=tmp_path,
-    )
+    return settings_apart(tmp_path)
 
 
 def test_every_listening_socket_is_on_loopback(stack: Stack) -> None:

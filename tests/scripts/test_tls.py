@@ -17,15 +17,15 @@ from command_line import UserError
 from ingest import export
 from ingest.bridge import Bridge
 from jobs.daily_aggregates import declare
-from jobs.tools import connector_jar
+from jobs.tools import job_jar
 from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
+from scripts.stack.apart import settings_apart
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.certificates import Authority
-from tests.conftest import free_ports
 from tests.running import Bridging, wait_for
 from topics import admin, catalogue
 from topics.names import READINGS
@@ -48,20 +48,14 @@ def secured() -> Iterator[Secured]:
     """A Kafka and a Redis with TLS and nothing else; Redis asks for certificates."""
     directory = Path(tempfile.mkdtemp(prefix="iot-"))
     ours, theirs = Authority(directory, "ours"), Authority(directory, "theirs")
-    kafka, controller, redis, flink, rpc = free_ports(5)
-    settings = Settings(
-        _env_file=None,
-        kafka=f"127.0.0.1:{kafka}",
-        kafka_controller_port=controller,
+    settings = settings_apart(
+        directory / "local",
         kafka_ca=ours.file,
-        redis=f"rediss://127.0.0.1:{redis}/0",
         redis_ca=ours.file,
         redis_certificate=ours.issue("client"),
-        flink=f"http://127.0.0.1:{flink}",
-        flink_rpc_port=rpc,
         stack_certificate=ours.issue("127.0.0.1"),
-        data_dir=directory / "local",
     )
+    settings = settings.model_copy(update={"redis": settings.redis.replace("redis:", "rediss:")})
     stack = Stack(settings, only=("kafka", "redis"))
     try:
         stack.up()
@@ -79,7 +73,7 @@ def test_every_part_of_the_system_works_over_tls(secured: Secured) -> None:
     delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
     run(simulation, delivery, ticks=ticks_of(2), ticks_per_second=None, marks={})
     wanted = oracle.expected(simulation, ticks_of(2), settings)
-    options = {"execution.target": "local", "pipeline.jars": connector_jar().as_uri()}
+    options = {"execution.target": "local", "pipeline.jars": job_jar().as_uri()}
     with warm.pyflink():
         job = declare(settings, None, **options).execute().get_job_client()
     try:
