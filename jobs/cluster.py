@@ -165,6 +165,9 @@ def wait_until_running(settings: Settings, job: str) -> None:
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
     if tasks() is None:
+        if failures := _failures(settings, job):  # it is tried again and again
+            roots = [line for line in failures[0] if line.startswith("Caused by: ")] or failures[0]
+            raise ClusterError(f"job {job} is submitted, but does not come to run: {roots[-1]}")
         slots = _get(settings, "/overview")
         raise ClusterError(
             f"job {job} is submitted, but after {START_SECONDS} s not all of its tasks run; the cluster has "
@@ -190,9 +193,14 @@ def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
 
 
 def _ended(settings: Settings, job: str, state: str) -> ClusterError:
-    cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-    text = cause[0]["stacktrace"].splitlines() if cause else ["no cause given"]
-    return ClusterError(f"job {job} has ended as {state}: {text[0]}")
+    failures = _failures(settings, job)
+    return ClusterError(f"job {job} has ended as {state}: {failures[0][0] if failures else 'no cause given'}")
+
+
+def _failures(settings: Settings, job: str) -> list[list[str]]:
+    """Why a job has failed, each time, the last one first: lines of a stack trace."""
+    entries = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+    return [entry["stacktrace"].splitlines() for entry in entries]
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

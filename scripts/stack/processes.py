@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from string import Template
 
@@ -38,8 +38,8 @@ class Process:
     stop_seconds: int = 20
 
 
-def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Process]) -> None:
-    """Fill in the files of ``conf/`` for these settings, below the run directory; ``programs`` will be supervised."""
+def write_configuration(settings: Settings, paths: Paths, only: Container[str] | None = None) -> None:
+    """Fill in the files of ``conf/`` for these settings, below the run directory; ``only`` as in ``processes``."""
     values = {
         **settings.model_dump(),
         **access.parameters(settings),
@@ -66,7 +66,7 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         path.parent.mkdir(parents=True, exist_ok=True)
         access.write_private(path, Template((DEFINITIONS / "conf" / template).read_text()).substitute(values))
     with (paths.run / "supervisord.conf").open("a") as conf:
-        for process in programs:
+        for process in processes(settings, only):
             conf.write(_program(process, paths))
 
 
@@ -110,8 +110,14 @@ def kafka_java(settings: Settings, paths: Paths) -> list[str]:
     ]
 
 
-def processes(settings: Settings) -> Iterator[Process]:
-    """The processes of the stack, in the order in which they are worth starting."""
+def processes(settings: Settings, only: Container[str] | None = None) -> Iterator[Process]:
+    """The processes of the stack, in the order in which they are worth starting; ``only`` names those that are wanted."""
+    for process in _every(settings):
+        if only is None or process.name in only:
+            yield process
+
+
+def _every(settings: Settings) -> Iterator[Process]:
     paths = Paths.of(settings)
     yield Process(
         name="kafka",
