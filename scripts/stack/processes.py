@@ -111,7 +111,7 @@ def kafka_java(settings: Settings, paths: Paths) -> list[str]:
 
 
 def processes(settings: Settings, only: Container[str] | None = None) -> Iterator[Process]:
-    """The processes of the stack, in the order in which they are worth starting; ``only`` names those that are wanted."""
+    """The processes of the stack, in the order in which they are worth starting; ``only`` names the wanted ones."""
     for process in _every(settings):
         if only is None or process.name in only:
             yield process
