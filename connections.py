@@ -69,7 +69,7 @@ def password(settings: Settings, name: str) -> str:
     else:
         file = settings.secrets_dir / name
         try:
-            where, found = str(file), file.read_text()
+            where, found = str(file), file.read_text(errors="replace")
         except FileNotFoundError:
             raise UserError(
                 f"there is no password in {file}: `make up` makes those of the local stack. "

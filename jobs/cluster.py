@@ -203,7 +203,7 @@ def wait_until_running(settings: Settings, job: str) -> None:
             raise _ended(settings, job, account["state"])
         if not account["vertices"]:  # it is being read from ZooKeeper
             return {account["state"]}
-        if account["state"] in ("RESTARTING", "FAILING") and STATE_REFUSED in _cause_of(settings, job):
+        if account["state"] in ("RESTARTING", "FAILING") and STATE_REFUSED in _last_failure(settings, job):
             cancel(settings, job)
             raise ClusterError(
                 "the checkpoint or savepoint is that of another version of the job, which this one cannot go on with: "
@@ -212,6 +212,9 @@ def wait_until_running(settings: Settings, job: str) -> None:
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
     if tasks() is None:
+        if failures := _failures(settings, job):  # it is tried again and again
+            roots = [line for line in failures[0] if line.startswith("Caused by: ")] or failures[0]
+            raise ClusterError(f"job {job} is submitted, but does not come to run: {roots[-1]}")
         slots = _get(settings, "/overview")
         raise ClusterError(
             f"job {job} is submitted, but after {START_SECONDS} s not all of its tasks run; the cluster has "
@@ -244,13 +247,19 @@ def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
 
 
 def _ended(settings: Settings, job: str, state: str) -> ClusterError:
-    return ClusterError(f"job {job} has ended as {state}: {_cause_of(settings, job).splitlines()[0]}")
+    failures = _failures(settings, job)
+    return ClusterError(f"job {job} has ended as {state}: {failures[0][0] if failures else 'no cause given'}")
 
 
-def _cause_of(settings: Settings, job: str) -> str:
-    """Stack trace of the newest failure of a job."""
-    cause = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-    return str(cause[0]["stacktrace"]) if cause else "no cause given"
+def _last_failure(settings: Settings, job: str) -> str:
+    """Stack trace of the newest failure of a job, empty when there is none."""
+    return "\n".join(next(iter(_failures(settings, job)), []))
+
+
+def _failures(settings: Settings, job: str) -> list[list[str]]:
+    """Why a job has failed, each time, the last one first: lines of a stack trace."""
+    entries = _get(settings, f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+    return [entry["stacktrace"].splitlines() for entry in entries]
 
 
 def _wait_until_ended(settings: Settings, job: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from string import Template
 
@@ -50,8 +50,8 @@ class Process:
     stop_seconds: int = 20
 
 
-def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Process]) -> None:
-    """Fill in the files of ``conf/`` for these settings, below the run directory; ``programs`` will be supervised."""
+def write_configuration(settings: Settings, paths: Paths, only: Container[str] | None = None) -> None:
+    """Fill in the files of ``conf/`` for these settings, below the run directory; ``only`` as in ``processes``."""
     values = {
         **settings.model_dump(),
         **access.parameters(settings),
@@ -85,7 +85,7 @@ def write_configuration(settings: Settings, paths: Paths, programs: Iterable[Pro
         text = (DEFINITIONS / "conf" / template).read_text()
         access.write_private(path, Template(text).substitute(client if "cli" in path.name else values))
     with (paths.run / "supervisord.conf").open("a") as conf:
-        for process in programs:
+        for process in processes(settings, only):
             conf.write(program(process, paths))
 
 
@@ -152,8 +152,14 @@ def zookeeper_java(paths: Paths) -> list[str]:
     ]
 
 
-def processes(settings: Settings) -> Iterator[Process]:
-    """The processes of the stack, in the order in which they are worth starting."""
+def processes(settings: Settings, only: Container[str] | None = None) -> Iterator[Process]:
+    """The processes of the stack, in the order in which they are worth starting; ``only`` names the wanted ones."""
+    for process in _every(settings):
+        if only is None or process.name in only:
+            yield process
+
+
+def _every(settings: Settings) -> Iterator[Process]:
     paths = Paths.of(settings)
     yield Process(
         name="kafka",

@@ -38,7 +38,7 @@ class Stack:
     def __init__(self, settings: Settings, only: Container[str] | None = None) -> None:
         self.settings = settings
         self.paths = Paths.of(settings)
-        self._processes = [each for each in processes(settings) if only is None or each.name in only]
+        self._only = only
 
     def up(self, said: Callable[[str], None] = lambda _: None) -> None:
         """Install what is missing and start the processes; ready when this returns. Idempotent.
@@ -57,17 +57,17 @@ class Stack:
             for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             access.make_secrets(self.settings)
-            write_configuration(self.settings, self.paths, self._processes)
+            write_configuration(self.settings, self.paths, self._only)
             self._format_kafka()
             said("starting Kafka, Redis and Flink")
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
             subprocess.run(_without_warnings(supervisord), check=True, stdout=subprocess.DEVNULL)
             self._wait("supervisor", self._answers)
-        for process in self._processes:
+        for process in self._processes():
             if process.autostart:
                 self.start(process.name)
-        for process in self._processes:
+        for process in self._processes():
             if process.autostart:
                 self._wait(process.name, process.ready)
         access.grant(self.settings)
@@ -139,6 +139,9 @@ class Stack:
     def log(self, name: str) -> Path:
         """The file that holds what the process printed."""
         return self.paths.logs / f"{name}.log"
+
+    def _processes(self) -> list[Process]:
+        return list(processes(self.settings, self._only))
 
     def _supervisor_pid(self) -> int | None:
         try:
