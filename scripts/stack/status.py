@@ -126,7 +126,6 @@ def look(settings: Settings, stack: Stack) -> Status:
 def show(status: Status, console: Console) -> bool:
     """Print it; returns whether something is not well."""
     console.print(_process_table(status.processes))
-    _show_job(status.job, console)
     if isinstance(status.topics, list):
         console.print(_topic_table(status.topics))
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -291,26 +290,9 @@ def _topic_table(topics: list[Topic]) -> Table:
     return table
 
 
-def _show_job(job: Account | ClusterError, console: Console) -> None:
-    if isinstance(job, ClusterError):
-        return  # the complaint says it
-    state = f"[{'green' if job.runs else 'yellow'}]{job.state.lower()}[/]"
-    restarts = f"{job.restarts:,} restart{'' if job.restarts == 1 else 's'}"
-    checkpoint = "no checkpoint yet"
-    if taken := job.checkpoint:
-        age = _span(time.time() - taken.completed)
-        checkpoint = f"checkpoint {age} ago, {taken.size / 1024:,.0f} KiB in {taken.duration:.2f} s"
-    console.print(f"[bold]job[/]  {state} for {_span(time.time() - job.started)}, {restarts}, {checkpoint}")
-    busiest = max(job.tasks, key=lambda task: task.busy, default=None)
-    load = f", busiest task {busiest.busy:.0%}" if busiest else ""
-    watermark = "none yet" if job.watermark is None else _instant(job.watermark / 1000)
-    console.print(
-        f"     {job.accepted:,} readings accepted, {job.rejected:,} rejected, {job.dropped:,} dropped, "
-        f"watermark {watermark}{load}"
-    )
-
-
 def _facts(status: Status) -> Iterator[tuple[str, str]]:
+    if isinstance(status.job, Account):  # if not, the complaint says it
+        yield from _facts_of_job(status.job)
     if (producer := status.producer) is not None:
         yield (
             "producer",
@@ -320,8 +302,30 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
                 f"{producer.total('iot_producer_refused_total'):,.0f} refused"
             ),
         )
-    if (bridge := status.bridge) is None:
-        return
+    if status.bridge is not None:
+        yield from _facts_of_bridge(status.bridge)
+    yield "times, UTC", ", ".join(_times(status)) or "no reading yet"
+
+
+def _facts_of_job(job: Account) -> Iterator[tuple[str, str]]:
+    state = f"[{'green' if job.runs else 'yellow'}]{job.state.lower()}[/]"
+    restarts = f"{job.restarts:,} restart{'' if job.restarts == 1 else 's'}"
+    checkpoint = "no checkpoint yet"
+    if taken := job.checkpoint:
+        age, size = _span(time.time() - taken.completed), taken.size / 1024
+        checkpoint = f"checkpoint {age} ago ({size:,.0f} KiB, {taken.duration:.2f} s)"
+    yield "job", f"{state} for {_span(time.time() - job.started)}, {restarts}, {checkpoint}"
+    busiest = max((task.busy for task in job.tasks), default=0.0)
+    yield (
+        "judged",
+        (
+            f"{job.accepted:,} readings accepted, {job.rejected:,} rejected, {job.dropped:,} dropped; "
+            f"busiest task {busiest:.0%}"
+        ),
+    )
+
+
+def _facts_of_bridge(bridge: Rates) -> Iterator[tuple[str, str]]:
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
     delay = f", stored within {_bound(half)} (half), {_bound(most)} (95 %)" if half and most else ""
     yield (
@@ -333,11 +337,18 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     )
     yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
     yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
-    newest: dict[str, list[str]] = {}
-    for name, at in bridge.by_label("iot_ingest_last_event_timestamp_seconds").items():
-        newest.setdefault(_instant(at), []).append(name)
-    texts = (f"{at} {' '.join(newest[at])}" for at in sorted(newest, reverse=True))
-    yield "newest, UTC", ", ".join(texts) or "no reading yet"
+
+
+def _times(status: Status) -> Iterator[str]:
+    """The newest event time of each class of sensors, and the watermark, newest first."""
+    names: dict[str, list[str]] = {}
+    if status.bridge is not None:
+        for name, at in status.bridge.by_label("iot_ingest_last_event_timestamp_seconds").items():
+            names.setdefault(_instant(at), []).append(name)
+    if isinstance(status.job, Account) and status.job.watermark is not None:
+        names.setdefault(_instant(status.job.watermark / 1000), []).append("watermark")
+    for instant in sorted(names, reverse=True):
+        yield f"{instant} {' '.join(names[instant])}"
 
 
 def _counts(counts: dict[str, float]) -> str:

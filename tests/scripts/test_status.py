@@ -43,7 +43,7 @@ def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
         admin.create(settings)
         cleaning.callback(admin.delete, settings)
         client = cleaning.enter_context(connections.redis(settings, "admin"))
-        cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site!=", "prefix=")))
+        cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site=home", "prefix=")))
         for name in ("ingest", "exporter"):
             cleaning.callback(stack.stop, name)
             stack.start(name)
@@ -110,9 +110,10 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert well.exit_code == 0, well.output
     assert "all is well" in well.output
     text = " ".join(well.output.split())
-    assert f"{len(frame) - late:,} readings accepted, {late} rejected, 0 dropped" in text
+    assert f"judged {len(frame) - late:,} readings accepted, {late} rejected, 0 dropped" in text
     assert f"dailyAggr {end[READINGS]:,} 0 0 0" in text
-    assert f"rejected {late} too_late dead letters {len(wrong)} not_json newest, UTC 2020-01-04 00:15 mean" in text
+    assert f"rejected {late} too_late dead letters {len(wrong)} not_json times, UTC 2020-01-04 00:15 mean" in text
+    assert "2020-01-04 00:14 watermark" in text
     assert len(well.output.splitlines()) <= 24
     assert max(map(len, well.output.splitlines())) <= 80
 
