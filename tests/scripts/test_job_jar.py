@@ -28,8 +28,8 @@ def compiler() -> Path:
 
 def test_the_same_source_gives_the_same_jar(source: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one" / "job.jar", tmp_path / "other" / "job.jar"
-    for jar in (one, other):
-        job_jar.make(jar, compiler())
+    for path in (one, other):
+        job_jar.make(path, compiler())
     assert one.read_bytes() == other.read_bytes()
     with zipfile.ZipFile(one) as jar, zipfile.ZipFile(tools.connector_jar()) as connector:
         own = set(jar.namelist()) - set(connector.namelist())
