@@ -29,7 +29,10 @@ HINTS = (
     (r"CERTIFICATE_VERIFY_FAILED.*mismatch", "Redis' certificate is for another name than the one in IOT_REDIS"),
     (r"CERTIFICATE_VERIFY_FAILED", "IOT_REDIS_CA does not vouch for Redis' certificate"),
     (r"WRONG_VERSION_NUMBER", "Redis has no TLS there: IOT_REDIS is redis://, not rediss://"),
-    (r"CERTIFICATE_REQUIRED|certificate required", "Redis asks for a certificate: IOT_REDIS_CERTIFICATE"),
+    (
+        r"(?i)CERTIFICATE_REQUIRED|certificate required|alert unknown ca",
+        "Redis asks for a certificate: IOT_REDIS_CERTIFICATE",
+    ),
     (
         r"Connection (reset|closed)",
         "if Redis is well, it may want TLS: rediss:// in IOT_REDIS, IOT_REDIS_CA, IOT_REDIS_CERTIFICATE",

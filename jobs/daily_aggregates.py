@@ -60,7 +60,7 @@ def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str,
 def digest(settings: Settings) -> str:
     """Names what the live job is declared by: SQL, with the catalogue in it, options, and the checkpoints' place."""
     values = parameters(settings, catalogue.read(settings.sensors))
-    declared = [*statements(DEFINITIONS + RESULTS, values), configuration(settings), settings.checkpoint_uri]
+    declared = [*statements([*DEFINITIONS, *RESULTS], values), configuration(settings), settings.checkpoint_uri]
     return hashlib.sha256(json.dumps(declared).encode()).hexdigest()
 
 

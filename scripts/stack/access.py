@@ -44,6 +44,7 @@ RIGHTS = {
         AclOperation.CREATE,
         AclOperation.DELETE,
         AclOperation.DESCRIBE_CONFIGS,
+        AclOperation.ALTER_CONFIGS,
     ),
     ResourceType.GROUP: (AclOperation.READ, AclOperation.DELETE),
 }

@@ -38,7 +38,7 @@ def complaints(settings: Settings) -> Iterator[str]:
     free = psutil.virtual_memory().available
     if free < MEMORY:
         yield f"{free / 2**30:.1f} GiB of memory are free and the stack wants {MEMORY / 2**30:.0f}: close something."
-    paths.data.mkdir(parents=True, exist_ok=True)
+    paths.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     space = shutil.disk_usage(paths.data).free
     if space < DISK:
         yield (

@@ -21,6 +21,7 @@ import metrics_endpoint
 from jobs.account import Account, account
 from jobs.cluster import ClusterError
 from metrics_endpoint import Samples
+from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from settings import Settings
 from topics import admin
@@ -152,20 +153,15 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
             memory = psutil.Process(pid).memory_info().rss / 2**20
         except psutil.Error:  # it has just ended
             pid = 0
-    limits = {"kafka": f"heap {_mib(settings.kafka_heap):,}", "jobmanager": f"{_mib(settings.jobmanager_memory):,}"}
-    limits["taskmanager"] = f"{_mib(settings.taskmanager_memory):,}"
+    limits = {process.name: f"{process.memory:,}" for process in processes(settings)}
     return ProcessState(
         name=name,
         state=str(info["statename"]).lower(),
         pid=pid,
         up=int(str(info["now"])) - int(str(info["start"])) if pid else 0,
         memory=memory,
-        limit=limits.get(name.rstrip("-0123456789"), "–"),
+        limit=limits.get(name, "–"),
     )
-
-
-def _mib(size: str) -> int:
-    return int(size[:-1]) * (1024 if size.endswith("g") else 1)
 
 
 def _job(settings: Settings) -> Account | ClusterError:
@@ -348,7 +344,7 @@ def _times(status: Status) -> Iterator[str]:
     if isinstance(status.job, Account) and status.job.watermark is not None:
         names.setdefault(_instant(status.job.watermark / 1000), []).append("watermark")
     for instant in sorted(names, reverse=True):
-        yield f"{instant} {' '.join(names[instant])}"
+        yield f"{instant} {' '.join(sorted(names[instant]))}"
 
 
 def _counts(counts: dict[str, float]) -> str:

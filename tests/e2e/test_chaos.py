@@ -32,13 +32,15 @@ ROUNDS = (
 
 @pytest.fixture
 def unprefixed(stack: Stack) -> Iterator[Stack]:
-    """The stack with the system that it has when nobody sets a prefix: its own bridge, and a job."""
+    """The stack with the system that it has when nobody sets a prefix: its own bridge and exporter, and a job."""
     settings = stack.settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
     admin.create(settings)
-    stack.start("ingest")
+    for process in ("ingest", "exporter"):
+        stack.start(process)
     submit_quickly(settings)
     yield stack
-    stack.stop("ingest")
+    for process in ("ingest", "exporter"):
+        stack.stop(process)
     cluster.cancel(settings, cluster.find(settings).id)
     admin.delete(settings)
     connections.redis(settings, "admin").flushdb()

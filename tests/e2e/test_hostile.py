@@ -349,7 +349,7 @@ def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def repair(path: Path, traffic: Traffic) -> None:
     """As a person would: each garbled record as it should have been, the hostile ones deleted, but for one."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text().split("\n") if line]
     kept = [line for line in lines if Origin.parse(line["origin"]) in traffic.original]
     assert len(kept) == len(GARBLED)
     for line in kept:

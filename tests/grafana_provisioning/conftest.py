@@ -59,7 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
 
 def fill(port: int, directory: Path) -> Filled:
     """Make the user and the series."""
-    settings = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory)
+    settings = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
     sensors = catalogue.read(ROOT / "sensors.toml")
     with redis.Redis(port=port) as admin:
         wait_for(lambda: answers(admin), "Redis")

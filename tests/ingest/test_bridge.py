@@ -796,7 +796,10 @@ def test_a_full_redis_is_told_and_waited_for(
             aggregate("AggDay", "TH1", 2.0),
         )
         send(settings, aggregate("AggDay", "TH2", None), garbage(1))
-        wait_for(lambda: "IOT_REDIS_MEMORY" in caplog.text, "the bridge to say that Redis is full")
+        wait_for(
+            lambda: any("IOT_REDIS_MEMORY" in getattr(r, "error", "") for r in caplog.records),
+            "the bridge to say that Redis is full",
+        )
         assert store.dbsize() == series, "a series was evicted"
         assert stored(store, settings) == before
         assert behind(settings) > 0

@@ -11,13 +11,13 @@ import redis
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-import connections
 from command_line import UserError
 from ingest.__main__ import app
 from ingest.bridge import Bridge
 from ingest.rebuild import Counts, Rebuild
 from ingest.records import Point
 from ingest.store import Store
+from scripts.stack import access
 from settings import Settings
 from tests.ingest.traffic import (
     DAY_MS,
@@ -392,7 +392,7 @@ def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
 
 
 def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -> None:
-    producer = Producer({**connections.kafka(settings), "transactional.id": settings.prefix})
+    producer = Producer({**access.kafka_admin(settings), "transactional.id": settings.prefix})
     producer.init_transactions()
     reader = TopicReader(settings, settings.prefix + AGGREGATES)
     try:

@@ -28,7 +28,7 @@ from producer.simulation import Simulation
 from settings import ROOT, Settings
 from tests.producer.backfill.reading_files import SENSORS, START
 from tests.running import wait_for
-from topics import admin
+from topics import admin, sent
 from topics.names import READINGS, partition, sensor_key
 
 PARTITIONS = 6
@@ -97,7 +97,7 @@ def records(settings: Settings) -> dict[int, list[Record]]:
             while len(log) < count:
                 for message in consumer.consume(min(count - len(log), 10_000), 5):
                     assert message.error() is None
-                    assert [name for name, _ in message.headers() or ()] == ([HEADER] if not log else [])
+                    assert [name for name, _ in message.headers() or ()] == ([HEADER, sent.HEADER] if not log else [])
                     log.append((message.key(), json.loads(message.value()), message.timestamp()[1]))
     finally:
         consumer.close()
