@@ -18,14 +18,32 @@ PATIENCE = 30
 HANGS_UP = 5
 """Seconds after which a server that accepts connections, and closes them without a word, will not do otherwise."""
 
-HINTS = (
-    (r"invalid credentials|SASL .* failed", "see IOT_KAFKA_USER, IOT_KAFKA_MECHANISM and the password, kafka_password"),
-    (r"PLAINTEXT broker listener", "it has no TLS there: empty IOT_KAFKA_CA, or see IOT_KAFKA"),
+FINAL = (
+    (
+        r"invalid credentials|Unsupported SASL mechanism",
+        "see IOT_KAFKA_USER, IOT_KAFKA_MECHANISM and the password, kafka_password",
+    ),
     (
         r"broker certificate could not be verified",
         "IOT_KAFKA_CA does not vouch for it, or it is for another name than the one in IOT_KAFKA",
     ),
-    (r"(Topic|Group|Cluster|TransactionalId|Transactional Id) authorization failed", "IOT_KAFKA_USER may not do that"),
+)
+"""Words of an error of Kafka that waiting will not mend, and the settings that it comes from."""
+
+KAFKA = (
+    *FINAL,
+    # A server that stops closes connections, too: this one may be mended by waiting.
+    (r"PLAINTEXT broker listener", "if Kafka is well, it has no TLS there: empty IOT_KAFKA_CA, or see IOT_KAFKA"),
+)
+RIGHTS = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+REDIS = (
     (r"CERTIFICATE_VERIFY_FAILED.*mismatch", "Redis' certificate is for another name than the one in IOT_REDIS"),
     (r"CERTIFICATE_VERIFY_FAILED", "IOT_REDIS_CA does not vouch for Redis' certificate"),
     (r"WRONG_VERSION_NUMBER", "Redis has no TLS there: IOT_REDIS is redis://, not rediss://"),
@@ -38,7 +56,6 @@ HINTS = (
         "if Redis is well, it may want TLS: rediss:// in IOT_REDIS, IOT_REDIS_CA, IOT_REDIS_CERTIFICATE",
     ),
 )
-"""Words of an error, and the setting that it may come from."""
 
 
 class KafkaUnreachableError(UserError):
@@ -60,7 +77,7 @@ class Heard:
         self.hangs_up = down and not self.last
         if not down:
             self.last = explained(error)
-            if self.last != error.str():
+            if _hint(FINAL, error.str()):
                 self.refusal = self.last
 
 
@@ -96,11 +113,19 @@ def explained(error: Any) -> str:
     """The words of an error of Kafka or Redis; where it is one of login, certificates or rights, what to look at."""
     if isinstance(error, KafkaException):
         error = error.args[0]
-    words = str(error.str()) if isinstance(error, KafkaError) else str(error)
-    if isinstance(error, NoPermissionError):
-        hint = "its rights are too few (README, Access)"
-    elif isinstance(error, AuthenticationError):
-        hint = "see IOT_REDIS_INGEST_USER or IOT_REDIS_VIEWER_USER, and the user's password"
+    if isinstance(error, KafkaError):
+        words = str(error.str())
+        hint = "IOT_KAFKA_USER may not do that" if error.code() in RIGHTS else _hint(KAFKA, words)
     else:
-        hint = next((hint for pattern, hint in HINTS if re.search(pattern, words)), "")
+        words = str(error)
+        if isinstance(error, NoPermissionError):
+            hint = "its rights are too few (README, Access)"
+        elif isinstance(error, AuthenticationError):
+            hint = "see IOT_REDIS_INGEST_USER or IOT_REDIS_VIEWER_USER, and the user's password"
+        else:
+            hint = _hint(REDIS, words)
     return f"{words.rstrip('.')}: {hint}" if hint else words
+
+
+def _hint(hints: tuple[tuple[str, str], ...], words: str) -> str:
+    return next((hint for pattern, hint in hints if re.search(pattern, words)), "")

@@ -55,7 +55,9 @@ class Stack:
             if wrong := list(complaints(self.settings)):
                 raise StackError("\n".join(wrong))
             for directory in (self.paths.data / "kafka", self.paths.data / "redis", self.paths.logs, self.paths.run):
-                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                directory.mkdir(parents=True, exist_ok=True)
+            for directory in (self.paths.data, self.paths.logs, self.paths.run):
+                directory.chmod(0o700)  # also of a stack from before
             access.make_secrets(self.settings)
             write_configuration(self.settings, self.paths, self._only)
             self._format_kafka()
