@@ -52,7 +52,7 @@ REDIS = (
         "Redis asks for a certificate: IOT_REDIS_CERTIFICATE",
     ),
     (
-        r"Connection (reset|closed)",
+        r"Connection (reset|closed)|EOF occurred in violation of protocol",
         "if Redis is well, it may want TLS: rediss:// in IOT_REDIS, IOT_REDIS_CA, IOT_REDIS_CERTIFICATE",
     ),
 )
