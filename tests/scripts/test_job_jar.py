@@ -31,11 +31,11 @@ def test_the_same_source_gives_the_same_jar(source: Path, tmp_path: Path) -> Non
     for path in (one, other):
         job_jar.make(path, compiler())
     assert one.read_bytes() == other.read_bytes()
-    with zipfile.ZipFile(one) as jar, zipfile.ZipFile(tools.connector_jar()) as connector:
-        own = set(jar.namelist()) - set(connector.namelist())
+    with zipfile.ZipFile(one) as made, zipfile.ZipFile(tools.connector_jar()) as connector:
+        own = set(made.namelist()) - set(connector.namelist())
         assert {"iot/SensorClock.class", "iot/SeenSerializer.class"} <= own
         assert all(name.startswith("iot/") for name in own)
-        assert set(connector.namelist()) <= set(jar.namelist())
+        assert set(connector.namelist()) <= set(made.namelist())
     assert list(one.parent.iterdir()) == [one]
 
 
