@@ -31,7 +31,8 @@ from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_job, start_stack
 from settings import ROOT, Settings
-from topics import admin, catalogue
+from topics import catalogue
+from topics.lag import LagReader
 from topics.names import RAW, READINGS
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -40,6 +41,8 @@ console = Console(highlight=False)
 PRODUCER_MEMORY = 512
 """Memory that the producer may take, MiB."""
 SAMPLE_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+"""A broker under such a load may take its time to answer."""
 STALL_SECONDS = 120
 """When nothing has moved for so long, what is there is compared as it is."""
 STOP_SECONDS = 60
@@ -52,9 +55,19 @@ class Watch:
 
     settings: Settings
     stack: Stack
+    readers: dict[str, LagReader] = field(init=False)
     peak: Counter[str] = field(default_factory=Counter)
     most_behind: Counter[str] = field(default_factory=Counter)
     pids: dict[str, set[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        groups = {"job": self.settings.job_group, "ingest": self.settings.ingest_group}
+        self.readers = {name: LagReader(self.settings, group, PATIENCE_SECONDS) for name, group in groups.items()}
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        for reader in self.readers.values():
+            reader.close()
 
     def memory(self, name: str, pid: int) -> None:
         """Note the memory of one process."""
@@ -70,13 +83,11 @@ class Watch:
             if state["pid"]:
                 self.memory(state["name"], state["pid"])
         topic = self.settings.prefix + READINGS
-        ends = admin.end_offsets(self.settings, topic)
-        behind = {}
-        for name, group in (("job", self.settings.job_group), ("ingest", self.settings.ingest_group)):
-            committed = admin.committed_offsets(self.settings, self.settings.prefix + group)
-            behind[name] = sum(end - committed.get((topic, partition), 0) for partition, end in ends.items())
-            self.most_behind[name] = max(self.most_behind[name], behind[name])
-        return sum(ends.values()), behind
+        places = [(topic, partition) for partition in range(self.settings.partitions)]
+        behind = {name: reader.lag(places)[topic] for name, reader in self.readers.items()}
+        for name, records in behind.items():
+            self.most_behind[name] = max(self.most_behind[name], records)
+        return sum(ends.next for ends in self.readers["job"].ends(places).values()), behind
 
 
 @app.command()
@@ -116,6 +127,7 @@ def main(
         bar.update(task, description="draining ", total=None)
         drained = _drain(watch, show)
     sent, _ = watch.look()
+    watch.close()
     wrong = _compare(settings, simulation, ticks, compared)
     _show(watch, sent, produced, drained)
     over = [name for name, limit in _limits(settings).items() if watch.peak[name] > limit]

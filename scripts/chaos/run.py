@@ -19,6 +19,7 @@ from scripts.chaos.verdict import Finding, findings, series
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from topics import admin
+from topics.lag import LagReader
 from topics.names import RAW, READINGS, Series
 
 POLL_SECONDS = 0.1
@@ -77,14 +78,12 @@ def behind(stack: Stack) -> dict[str, int]:
     settings = stack.settings
     lag = {}
     for group in (settings.job_group, settings.ingest_group):
-        name = settings.prefix + group
-        committed = admin.committed_offsets(settings, name)
-        topics = (settings.prefix + READINGS,) if group == settings.job_group else admin.topics_of(settings)[:-1]
-        lag[group] = sum(
-            end - committed.get((topic, p), 0)
-            for topic in topics
-            for p, end in admin.end_offsets(settings, topic).items()
-        )
+        reader = LagReader(settings, group)
+        try:
+            read = (settings.prefix + READINGS,) if group == settings.job_group else admin.topics_of(settings)[:-1]
+            lag[group] = reader.lag([place for place in reader.places() if place[0] in read]).total()
+        finally:
+            reader.close()
     return lag
 
 

@@ -70,8 +70,9 @@ def test_stopped_and_started_again_it_leaves_neither_gap_nor_double(settings: Se
         said = producer.communicate()[1]
         assert "Traceback" not in said
         if number != signal.SIGKILL:
-            assert producer.returncode == 0, said
             assert "all acknowledged" in said
+            # A signal that comes when everything is said and done finds Python without handlers.
+            assert producer.returncode in (0, -number), said
     last = start(settings, "--days", str(DAYS))
     said = last.communicate()[1]
     assert last.returncode == 0, said
