@@ -18,7 +18,7 @@ EXAMPLE = ROOT / ".env.example"
 VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<how>:[-?])(?P<what>[^${}]+))?\}|(?P<wrong>.{0,9}))")
 
 
-class Unset(Exception):
+class UnsetError(Exception):
     """A variable that is wanted is not set."""
 
 
@@ -44,7 +44,7 @@ def resolve(value: Any, environment: Mapping[str, str]) -> Any:
             return given
         if found["how"] == ":-":
             return found["what"]
-        raise Unset(f"{found['name']} {found['what'] or 'is not set'}")
+        raise UnsetError(f"{found['name']} {found['what'] or 'is not set'}")
 
     return VARIABLE.sub(one, value)
 

@@ -17,7 +17,7 @@ import yaml
 from scripts.stack.paths import DEFINITIONS
 from settings import ROOT, Settings
 from tests.scripts.containers import compose_file
-from tests.scripts.containers.compose_file import Unset, given, mounts, ours, project, resolve, services
+from tests.scripts.containers.compose_file import UnsetError, given, mounts, ours, project, resolve, services
 
 STEPS = {"configure", "format", "grant", "topics", "submit"}
 """What ends when its work is done; everything else is a server."""
@@ -73,7 +73,7 @@ def test_what_the_example_proposes_are_settings() -> None:
 def test_a_password_that_is_not_set_ends_it_with_what_to_do() -> None:
     example = compose_file.variables(compose_file.EXAMPLE.read_text())
     with pytest.raises(
-        Unset, match=r"PASSWORD is not set in \.env, python3 scripts/containers/passwords\.py makes one"
+        UnsetError, match=r"PASSWORD is not set in \.env, python3 scripts/containers/passwords\.py makes one"
     ):
         resolve(yaml.safe_load(compose_file.FILE.read_text()), example)
 
@@ -183,5 +183,5 @@ def test_taskmanagers_can_be_many() -> None:
 
 def test_java_may_run_what_it_unpacks_into_tmp() -> None:
     for name, service in services().items():
-        (options,) = [each for each in service["tmpfs"] if each.startswith("/tmp:")]  # noqa: S108
+        (options,) = [each for each in service["tmpfs"] if each.startswith("/tmp:")]
         assert "exec" in options.split(","), name

@@ -62,7 +62,7 @@ def test_servers_get_their_configuration_and_clients_their_passwords_alone(given
 def test_every_password_that_is_missing_is_named(step: str, given_passwords: Settings) -> None:
     (given_passwords.secrets_dir / "kafka_admin_password").unlink()
     (given_passwords.secrets_dir / "redis_viewer_password").write_text("")
-    with pytest.raises(UserError, match="^IOT_KAFKA_ADMIN_PASSWORD, IOT_REDIS_VIEWER_PASSWORD in .env must be"):
+    with pytest.raises(UserError, match=r"^IOT_KAFKA_ADMIN_PASSWORD, IOT_REDIS_VIEWER_PASSWORD in \.env must be"):
         CliRunner().invoke(steps.app, [step], env=environment(given_passwords), catch_exceptions=False)
     assert not given_passwords.data_dir.exists()
 
