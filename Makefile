@@ -58,6 +58,7 @@ format: $(READY) ## put the code into shape
 lock: $(READY) ## pin the requirements anew
 	@$(RUN) -m pip install --quiet pip-tools
 	@$(RUN) -m piptools compile $(PIN) --output-file requirements.txt requirements.in
+	@$(RUN) -m piptools compile $(PIN) --output-file requirements-build.txt requirements-build.in
 	@$(RUN) -m piptools compile $(PIN) --allow-unsafe --output-file requirements-dev.txt requirements-dev.in
 
 PIN := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links

@@ -229,6 +229,11 @@ class Settings(BaseSettings):
         return (self.checkpoints or (self.data_dir / "data" / "flink").as_uri()).rstrip("/")
 
     @property
+    def kafka_host(self) -> str:
+        """Host of the first bootstrap server."""
+        return self.kafka.split(",")[0].rsplit(":", 1)[0]
+
+    @property
     def kafka_port(self) -> int:
         """Port of the first bootstrap server: the one that a local broker listens on."""
         return int(self.kafka.split(",")[0].rsplit(":", 1)[1])
@@ -242,6 +247,11 @@ class Settings(BaseSettings):
     def redis_port(self) -> int:
         """Port in the Redis URL, 6379 where it names none."""
         return urlsplit(self.redis).port or 6379
+
+    @property
+    def flink_host(self) -> str:
+        """Host in the Flink REST address."""
+        return urlsplit(self.flink).hostname or "127.0.0.1"
 
     @property
     def flink_port(self) -> int:

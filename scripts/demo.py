@@ -19,7 +19,8 @@ from producer.__main__ import START, described, parse_start
 from producer.delivery import Delivery
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, views
-from scripts.stack.system import start_job, start_stack, where_to_look
+from scripts.stack.job import start_job
+from scripts.stack.system import start_stack, where_to_look
 from settings import Settings
 from topics import admin, catalogue
 from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series

@@ -22,7 +22,8 @@ from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
-from scripts.stack.system import start_job, start_stack
+from scripts.stack.job import start_job
+from scripts.stack.system import start_stack
 from settings import Settings
 from topics import catalogue
 from topics.names import DERIVED, READINGS

@@ -27,9 +27,10 @@ from producer.resume import marks
 from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
+from scripts.stack.job import start_job
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from scripts.stack.system import start_job, start_stack
+from scripts.stack.system import start_stack
 from settings import ROOT, Settings
 from topics import catalogue
 from topics.lag import LagReader

@@ -26,8 +26,9 @@ from scripts.chaos.run import Recovery, finish, run
 from scripts.chaos.traffic import Traffic
 from scripts.chaos.verdict import FATES, ByRound, Finding
 from scripts.stack.apart import settings_apart
+from scripts.stack.job import start_job
 from scripts.stack.supervision import Stack
-from scripts.stack.system import start_job, start_stack
+from scripts.stack.system import start_stack
 from topics import catalogue
 
 app = typer.Typer(pretty_exceptions_enable=False)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from command_line import UserError
@@ -31,14 +31,14 @@ class InstallError(UserError):
     """A part could not be installed; the message says what to do."""
 
 
-def missing() -> list[str]:
-    """Parts that are not installed yet."""
-    parts = [part for part in PARTS if not (INSTALLED / part / "complete").exists()]
+def missing(wanted: Collection[str] = PARTS) -> list[str]:
+    """Parts that are not installed yet, of those that are wanted; the job's jar is wanted always."""
+    parts = [part for part in wanted if not (INSTALLED / part / "complete").exists()]
     return parts if "connector" not in parts and jar_path().exists() else [*parts, JOB]
 
 
-def install() -> Iterator[str]:
-    """Install what is missing; yields the name of each part before it is fetched.
+def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
+    """Install what is missing of ``wanted`` and of the job's jar; yields the name of each part before it is fetched.
 
     Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails, a jar
     differs from the lock file, ``CompileError`` when the job's Java is wrong.
@@ -46,7 +46,7 @@ def install() -> Iterator[str]:
     INSTALLED.mkdir(parents=True, exist_ok=True)
     with (INSTALLED / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for part in missing():
+        for part in missing(wanted):
             yield part
             if part == JOB:
                 job_jar.make(jar_path(), next((INSTALLED / "compiler").glob("*/ecj-*.jar")))

@@ -18,6 +18,7 @@ import connections
 from jobs.tools import INSTALLED, flink_conf, flink_environment, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
+from scripts.stack.placement import Placement, one_machine
 from settings import ROOT, Settings
 
 TASKMANAGERS = 1
@@ -50,43 +51,55 @@ class Process:
     stop_seconds: int = 20
 
 
+CONFIGURATION = (
+    ("kafka.properties", "kafka/server.properties"),
+    ("kafka-log4j2.properties", "kafka/log4j2.properties"),
+    ("flink.yaml", "flink-conf/config.yaml"),
+    ("flink-log4j.properties", "flink-conf/log4j-console.properties"),
+    ("flink-log4j.properties", "flink-conf/log4j-cli.properties"),
+    ("zoo.cfg", "flink-conf/zoo.cfg"),
+    ("redis.conf", "redis/redis.conf"),
+    ("redis.acl", "redis/redis.acl"),
+)
+"""The servers' configuration: the file in ``conf/``, and what it becomes below the run directory."""
+
+
 def write_configuration(settings: Settings, paths: Paths, only: Container[str] | None = None) -> None:
-    """Fill in the files of ``conf/`` for these settings, below the run directory; ``only`` as in ``processes``."""
+    """Write what the servers and supervisor read, for these settings; ``only`` as in ``processes``."""
+    configure(settings, paths, one_machine())
+    text = (DEFINITIONS / "conf" / "supervisord.conf").read_text()
+    text = Template(text).substitute(root=ROOT, run=paths.run, logs=paths.logs)
+    text += "".join(program(process, paths) for process in processes(settings, only))
+    access.write_private(paths.run / "supervisord.conf", text)
+
+
+def configure(settings: Settings, paths: Paths, placement: Placement) -> None:
+    """Fill in the servers' configuration for these settings, below the run directory; nobody else can read it."""
     values = {
         **settings.model_dump(),
         **access.parameters(settings),
         "checkpoint_uri": settings.checkpoint_uri,
+        "kafka_host": settings.kafka_host,
         "kafka_port": settings.kafka_port,
+        "flink_host": settings.flink_host,
         "flink_port": settings.flink_port,
         "cluster_id": uuid.uuid5(uuid.NAMESPACE_URL, paths.data.as_uri()),  # with its path, checkpoints lose theirs
         "ha_uri": (paths.data / "flink-ha").as_uri(),
-        "redis_home": redis_home(),
-        "root": ROOT,
+        "listen": placement.listen,
+        "zookeeper_host": placement.zookeeper,
+        "taskmanager_host": "# " if placement.own_addresses else "",
+        "redis_modules": placement.redis_modules,
         "data": paths.data,
         "run": paths.run,
-        "logs": paths.logs,
         "log_pattern": LOG_PATTERNS[settings.log_format],
     }
     # What the client prints is read by `python -m jobs submit`, and by people.
     client = values | {"log_pattern": LOG_PATTERNS["text"]}
-    for template, target in (
-        ("kafka.properties", "kafka/server.properties"),
-        ("kafka-log4j2.properties", "kafka/log4j2.properties"),
-        ("flink.yaml", "flink-conf/config.yaml"),
-        ("flink-log4j.properties", "flink-conf/log4j-console.properties"),
-        ("flink-log4j.properties", "flink-conf/log4j-cli.properties"),
-        ("zoo.cfg", "flink-conf/zoo.cfg"),
-        ("redis.conf", "redis.conf"),
-        ("redis.acl", "redis.acl"),
-        ("supervisord.conf", "supervisord.conf"),
-    ):
+    for template, target in CONFIGURATION:
         path = paths.run / target
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (DEFINITIONS / "conf" / template).read_text()
         access.write_private(path, Template(text).substitute(client if "cli" in path.name else values))
-    with (paths.run / "supervisord.conf").open("a") as conf:
-        for process in processes(settings, only):
-            conf.write(program(process, paths))
 
 
 def program(process: Process, paths: Paths) -> str:
@@ -171,7 +184,7 @@ def _every(settings: Settings) -> Iterator[Process]:
     )
     yield Process(
         name="redis",
-        command=[str(redis_home() / "bin" / "redis-server"), f"{paths.run}/redis.conf"],
+        command=[str(redis_home() / "bin" / "redis-server"), f"{paths.run}/redis/redis.conf"],
         environment={"LD_LIBRARY_PATH": str(INSTALLED / "openssl")},
         ports=(settings.redis_port,),
         ready=lambda: _redis_answers(settings),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rich.console import Console
 
-from jobs import cluster
-from jobs.daily_aggregates import NAME, digest
-from jobs.tools import local_tools
+from scripts.stack.job import Said, sift_jobs, start_job
 from scripts.stack.supervision import Stack
 from settings import Settings
 from topics import admin
-
-Said = Callable[[str], None]
 
 
 def start(settings: Settings, console: Console) -> None:
@@ -41,33 +35,6 @@ def start_stack(settings: Settings, said: Said) -> Stack:
     for name in {"ingest", "exporter"} & {process["name"] for process in stack.states()}:
         stack.start(name)
     return stack
-
-
-def start_job(settings: Settings, said: Said) -> None:
-    """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr."""
-    name = settings.prefix + NAME
-    for job in cluster.jobs(settings):
-        if job.name == name:
-            cluster.wait_until_running(settings, job.id)
-            return
-    state = cluster.newest_state(settings)
-    said("submitting the job" + (" from its newest checkpoint" if state else ""))
-    cluster.submit(settings, local_tools(settings), savepoint=state)
-
-
-def sift_jobs(settings: Settings, said: Said) -> None:
-    """End those jobs that came back with the stack, each from its newest checkpoint, and are wanted no more."""
-    for job in cluster.jobs(settings):
-        declared = cluster.declared(settings, job.id)
-        if declared.bounded:  # the command that waited for its results is gone
-            cluster.cancel(settings, job.id)
-        elif job.name == settings.prefix + NAME and declared.digest != digest(settings):
-            said("settings, sensors or SQL have changed: the job is stopped, to be submitted anew")
-            try:
-                cluster.wait_until_running(settings, job.id)
-                cluster.stop(settings, job.id)
-            except cluster.ClusterError:  # it cannot run any more: its newest checkpoint will do
-                cluster.cancel(settings, job.id)
 
 
 def where_to_look(settings: Settings, console: Console) -> None:

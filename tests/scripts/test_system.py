@@ -10,7 +10,7 @@ from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.tools import local_tools
 from scripts import warm
-from scripts.stack.system import sift_jobs
+from scripts.stack.job import sift_jobs
 from settings import Settings
 from tests.running import submit_quickly
 

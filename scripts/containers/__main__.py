@@ -1,0 +1,81 @@
+"""python -m scripts.containers: what `make up` does beside starting processes, one step a container."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+import command_line
+import connections
+import settings as settings_module
+from command_line import UserError
+from scripts.stack import access
+from scripts.stack.job import start_job, stop_changed_job
+from scripts.stack.paths import Paths
+from scripts.stack.placement import containers
+from scripts.stack.processes import configure as write_configuration
+from settings import Settings
+
+app = typer.Typer(
+    help="Steps of docker-compose.yml: configure the servers, let the system log in, submit the job.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False, soft_wrap=True)
+
+CLIENTS = ("kafka_password", "redis_ingest_password", "redis_viewer_password")
+"""Passwords that the system's processes log in with. The admins' stay with those who make the configuration."""
+
+
+@app.command()
+def configure() -> None:
+    """Write the servers' configuration, and the passwords of their clients, below the data directory. Idempotent.
+
+    All passwords are in the directory IOT_SECRETS, one a file.
+    """
+    settings = settings_module.load()
+    refuse_missing(settings)
+    paths = Paths.of(settings)
+    write_configuration(settings, paths, containers())
+    clients = settings.data_dir / "secrets"
+    clients.mkdir(parents=True, exist_ok=True)
+    for name in CLIENTS:
+        access.write_private(clients / name, connections.password(settings, name))
+    console.print(f"{paths.run} and {clients} are written")
+
+
+@app.command()
+def grant() -> None:
+    """Let the system's own user log in to Kafka and do its work. Idempotent."""
+    settings = settings_module.load()
+    refuse_missing(settings)
+    access.grant(settings)
+    console.print(f"{settings.kafka_user} may log in to Kafka")
+
+
+@app.command()
+def submit() -> None:
+    """Submit the job if it does not run, from its newest checkpoint, or anew if it was declared otherwise."""
+    settings = settings_module.load()
+    stop_changed_job(settings, console.print)
+    start_job(settings, console.print)
+    console.print("the job runs")
+
+
+def refuse_missing(settings: Settings) -> None:
+    """Raise ``UserError`` that names each password that was not given, or cannot be one."""
+    wrong = []
+    for name in access.PASSWORDS:
+        try:
+            connections.password(settings, name)
+        except UserError:
+            wrong.append(f"IOT_{name.upper()}")
+    if wrong:
+        raise UserError(
+            f"{', '.join(wrong)} in .env must be passwords of printable ASCII, without spaces, quotes and backslashes: "
+            "`python3 scripts/containers/passwords.py` makes a file .env with random ones"
+        )
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.containers")

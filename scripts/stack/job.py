@@ -1,0 +1,46 @@
+"""The job of a stack: submitted when it does not run, and anew when what it was declared by has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jobs import cluster
+from jobs.daily_aggregates import NAME, digest
+from jobs.tools import local_tools
+from settings import Settings
+
+Said = Callable[[str], None]
+"""Receives a line for each step."""
+
+
+def start_job(settings: Settings, said: Said) -> None:
+    """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr."""
+    name = settings.prefix + NAME
+    for job in cluster.jobs(settings):
+        if job.name == name:
+            cluster.wait_until_running(settings, job.id)
+            return
+    state = cluster.newest_state(settings)
+    said("submitting the job" + (" from its newest checkpoint" if state else ""))
+    cluster.submit(settings, local_tools(settings), savepoint=state)
+
+
+def sift_jobs(settings: Settings, said: Said) -> None:
+    """End those jobs that came back with the stack, each from its newest checkpoint, and are wanted no more."""
+    for job in cluster.jobs(settings):
+        if cluster.declared(settings, job.id).bounded:  # the command that waited for its results is gone
+            cluster.cancel(settings, job.id)
+    stop_changed_job(settings, said)
+
+
+def stop_changed_job(settings: Settings, said: Said) -> None:
+    """Stop the job, with a savepoint if it still can take one, when it was declared otherwise than it would be now."""
+    for job in cluster.jobs(settings):
+        if job.name != settings.prefix + NAME or cluster.declared(settings, job.id).digest == digest(settings):
+            continue
+        said("settings, sensors or SQL have changed: the job is stopped, to be submitted anew")
+        try:
+            cluster.wait_until_running(settings, job.id)
+            cluster.stop(settings, job.id)
+        except cluster.ClusterError:  # it cannot run any more: its newest checkpoint will do
+            cluster.cancel(settings, job.id)

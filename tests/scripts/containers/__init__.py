@@ -1,0 +1,1 @@
+"""docker-compose.yml, its image, and the steps that its containers run."""
