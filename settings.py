@@ -162,6 +162,12 @@ class Settings(BaseSettings):
         "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
     )
 
+    board: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^(http://127\.0\.0\.1:\d{1,5})?$",
+        description="address of the board on this machine; empty: none",
+    )
+
     # Grafana
     grafana: str = Field("http://127.0.0.1:3000", pattern=r"^https?://[^@]+$", description="where Grafana is")
     grafana_token: SecretStr = Field(
@@ -242,6 +248,11 @@ class Settings(BaseSettings):
     def redis_port(self) -> int:
         """Port in the Redis URL, 6379 where it names none."""
         return urlsplit(self.redis).port or 6379
+
+    @property
+    def board_port(self) -> int:
+        """Port of the board, 0 where there is none."""
+        return urlsplit(self.board).port or 0
 
     @property
     def flink_port(self) -> int:
