@@ -212,9 +212,16 @@ class Settings(BaseSettings):
             raise ValueError("rest_ttl must be at least a second")
         return self
 
-    def environment(self) -> dict[str, str]:
-        """These settings as environment variables, for a process that is to have the same."""
-        passwords = {name: value for name, value in self if isinstance(value, SecretStr)}
+    def environment(self, *, only_redis_as_viewer: bool = False) -> dict[str, str]:
+        """These settings as environment variables, for a process that is to have the same.
+
+        With ``only_redis_as_viewer`` without passwords but the viewer's; those that are in files stay where they are.
+        """
+        passwords = {
+            name: NO_PASSWORD if only_redis_as_viewer and name != "redis_viewer_password" else value
+            for name, value in self
+            if isinstance(value, SecretStr)
+        }
         return {
             f"IOT_{name.upper()}": passwords[name].get_secret_value()
             if name in passwords

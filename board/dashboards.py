@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. ``x``, ``y``, ``width`` and ``height`` are in the grid; a field that its kind does not use is empty."""
+    """One panel. ``x``, ``y``, ``width``, ``height`` are in the grid; a field that its kind does not use is empty."""
 
     id: int
     kind: Kind

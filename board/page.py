@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from nicegui import app as nicegui_app
 from nicegui import ui
 from starlette.requests import Request
 
@@ -231,7 +230,7 @@ class Page:
             with ui.element("div").classes("board-grid"):
                 for panel in self.dashboard.panels:
                     if panel.kind == "row":
-                        ui.html(panel.title, sanitize=False, tag="h2").classes("board-row")
+                        ui.label(panel.title).classes("board-row").props('role="heading" aria-level="2"')
                     else:
                         self._panels[panel.id] = PanelView(panel)
 
@@ -246,10 +245,7 @@ class Page:
     def _show(self, seen: Seen) -> None:
         words = seen.error or self._wrong
         self._banner.text, self._banner.visible = words, bool(words)
-        if seen.sites and self.site in seen.sites:
-            known = list(seen.sites)
-        else:
-            known = [self.site, *seen.sites]
+        known = list(seen.sites) if self.site in seen.sites else [self.site, *seen.sites]
         if self._site_select.options != known:
             self._site_select.set_options(known, value=self.site)
         if seen.at:
@@ -437,12 +433,14 @@ def _day(text: str) -> str:
     return "" if text.startswith(("now", "newest")) else units.time(start, day=True)
 
 
-def add(dashboards: Mapping[str, Dashboard], feeds: Feeds) -> None:
-    """Add the page to NiceGUI's application."""
+def add(dashboards: Mapping[str, Dashboard], feeds: Feeds, api: Callable[[], str]) -> None:
+    """Add the page to NiceGUI's application, and one that says what ``api`` gives, Markdown."""
 
     @ui.page("/", title="IoT board")
     def board(request: Request) -> None:
         Page(dashboards, feeds, request.query_params).build()
 
-
-__all__ = ["Page", "add", "nicegui_app"]
+    @ui.page("/docs", title="IoT board: HTTP API", dark=None)
+    def docs() -> None:
+        ui.add_head_html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+        ui.markdown(api()).classes("board-docs board-text")

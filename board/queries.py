@@ -1,11 +1,13 @@
 """Which Redis command a target becomes, so that Redis sends no more points than can be seen.
 
-``grafana_provisioning.commands`` makes the command that Grafana's plugin would send. It is asked with COUNT first; where
-that cuts off, again with wider buckets. What is reduced to a number is reduced by Redis.
+``grafana_provisioning.commands`` makes the command that Grafana's plugin would send. It is asked with COUNT
+first; where that cuts off, again with wider buckets. What is reduced to a number is reduced by Redis.
 """
 
 from __future__ import annotations
 
+import math
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,9 @@ from grafana_provisioning import commands
 
 QUARTER = 900_000
 """The pace of most sensors, ms: the smallest bucket, and what buckets are multiples of."""
+DAY = 86_400_000
+ROUND = tuple(1000 * seconds for seconds in (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400))
+"""Buckets that people think in, ms."""
 MOST_ROWS = 500
 """Points of one series in a table."""
 
@@ -48,13 +53,13 @@ class Scope:
 
 def first(panel: Panel, target: Json, scope: Scope, pixels: int) -> Query:
     """What to ask for a panel whose chart is so many pixels wide."""
-    words = commands.command(target, scope.site, scope.start, scope.end)
+    words = _command(target, scope)
     if words[0] == "ts.mget":
         return Query(tuple(words))
     if panel.calc in REDUCED_BY and not target.get("aggregation"):
         bucket = scope.end - scope.start + 1
         whole = {**target, "aggregation": REDUCED_BY[panel.calc], "bucket": bucket}
-        words = commands.command(whole, scope.site, scope.start, scope.end)
+        words = _command(whole, scope)
         return Query(_with(words, "ALIGN", str(scope.start)), reduced=True)
     most = MOST_ROWS if panel.kind == "table" else pixels
     return Query(_with(words, "COUNT", str(most)), most)
@@ -80,9 +85,7 @@ def wider(panel: Panel, target: Json, scope: Scope, pixels: int) -> Query:
     own = int(target["bucket"]) if target.get("aggregation") else QUARTER
     bucket = bucket_for(scope.end - scope.start, pixels, own)
     aggregation = str(target.get("aggregation") or "avg")
-    words = commands.command(
-        {**target, "aggregation": aggregation, "bucket": bucket}, scope.site, scope.start, scope.end
-    )
+    words = _command({**target, "aggregation": aggregation, "bucket": bucket}, scope)
     note = f"{IN_WORDS.get(aggregation, aggregation)} of {units.duration(bucket)}"
     # A target's own buckets are those of the clock, as in Grafana.
     return Query(tuple(words) if target.get("aggregation") else _with(words, "ALIGN", str(scope.start)), note=note)
@@ -94,14 +97,23 @@ def newer_half(scope: Scope) -> Scope:
 
 
 def bucket_for(milliseconds: int, pixels: int, unit: int) -> int:
-    """The smallest multiple of ``unit`` of which fewer than ``pixels`` cover so much time."""
+    """A multiple of ``unit``, ms, of which fewer than ``pixels`` cover so much time: a round one, or whole days."""
     needed = -(-milliseconds // max(1, pixels - 2))
-    return max(1, -(-needed // unit)) * unit
+    for bucket in ROUND:
+        if bucket >= needed and bucket % unit == 0:
+            return bucket
+    whole = math.lcm(unit, DAY)
+    return -(-needed // whole) * whole
 
 
 def sites(command: str) -> Query:
     """The command of the variable."""
     return Query(tuple(command.split()))
+
+
+def _command(target: Json, scope: Scope) -> list[str]:
+    # A filter is split into words as a shell does it: a site is one of them, whatever it holds.
+    return commands.command(target, shlex.quote(scope.site), scope.start, scope.end)
 
 
 def _with(words: list[str], *more: str) -> tuple[str, ...]:

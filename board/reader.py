@@ -41,7 +41,7 @@ class Reader:
             with self._connected().pipeline(transaction=False) as pipeline:
                 for words in commands:
                     pipeline.execute_command(*words)
-                answers = pipeline.execute(raise_on_error=False)
+                answers: list[Any] = pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             self.close()
             raise RedisAwayError(self._words(error)) from error

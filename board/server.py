@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import logs
-from board import dashboards, page
+from board import api, dashboards, page
 from board.feed import Feeds
 from board.reader import Reader
 from settings import Settings
@@ -35,11 +35,13 @@ HEADERS = {
 
 def application(settings: Settings) -> FastAPI:
     """Raises ``UserError`` when the dashboards cannot be read."""
-    app = FastAPI(title="IoT board", docs_url=None, redoc_url=None)
+    # The pages that FastAPI brings load their scripts from elsewhere.
+    app = FastAPI(title="IoT board", description=str(api.__doc__), docs_url=None, redoc_url=None)
     reader = Reader(settings)
     read = dashboards.read()
-    page.add(read, Feeds(reader, read))
-
+    app.include_router(api.router(reader))
+    api.errors_in_words(app)
+    page.add(read, Feeds(reader, read), lambda: api.described(app.openapi()))
     ui.run_with(app, title="IoT board", tailwind=False, show_welcome_message=False, language="en-US")
     app.add_middleware(BaseHTTPMiddleware, dispatch=_with_headers)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
