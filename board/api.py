@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import ResponseError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
@@ -31,8 +30,7 @@ WORD = r"^[\w.:°%/-]{1,200}$"
 LONGEST_BUCKET = 366 * 86_400_000
 
 Aggregation = Literal["avg", "sum", "min", "max", "count", "first", "last", "range", "std.p", "std.s", "var.p", "var.s"]
-Word = Annotated[str, Query(pattern=WORD)]
-INSTANT = "ISO 8601, UTC where it has no offset, or epoch ms; included"
+Word = Annotated[str, Field(pattern=WORD)]
 
 
 class Error(BaseModel):
@@ -55,7 +53,9 @@ class Latest(Series):
     """The newest point of a series."""
 
     time: int = Field(description="epoch ms, UTC", examples=[1577836800000])
-    value: float = Field(description="in the unit of the label `unit`", examples=[22.6])
+    value: float = Field(
+        description="in the unit of the label `unit`; of AggDayCount a number of readings", examples=[22.6]
+    )
 
 
 class Points(BaseModel):
@@ -65,7 +65,7 @@ class Points(BaseModel):
     start: int = Field(serialization_alias="from", description="epoch ms, UTC, included")
     end: int = Field(serialization_alias="to", description="epoch ms, UTC, included")
     aggregation: Aggregation | None = Field(description="null: the points as they are stored")
-    bucket: int | None = Field(description="ms; a bucket is stamped with its start, the first one begins at `from`")
+    bucket: int | None = Field(description="ms; a bucket is stamped with its start")
     points: list[tuple[int, float]] = Field(
         description="epoch ms and value, in the series' unit", examples=[[[1577836800000, 22.6]]]
     )
@@ -80,11 +80,13 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 class Filter(BaseModel):
     """Labels, all of which must match."""
 
-    site: str | None
-    sensor: str | None
-    series: str | None
-    unit: str | None
-    prefix: str
+    model_config = ConfigDict(extra="forbid")
+
+    site: Word | None = Field(None, description="for instance home")
+    sensor: Word | None = Field(None, description="for instance TH1")
+    series: Word | None = Field(None, description=", ".join(KINDS))
+    unit: Word | None = Field(None, description="for instance Wh")
+    prefix: str = Field("", pattern=r"^[\w.-]{0,64}$", description="of IOT_PREFIX; empty: the live ones")
 
     def words(self) -> list[str]:
         """As RedisTimeSeries takes them; at least one of them selects."""
@@ -94,104 +96,111 @@ class Filter(BaseModel):
         return [f"{name}={value}" for name, value in chosen.items()]
 
 
-def router(reader: Reader) -> APIRouter:
-    """The routes below /api."""
-    routes = APIRouter(prefix="/api", tags=["series"], responses=REFUSALS)
+class Range(BaseModel):
+    """Which points of which series."""
 
-    def asked(*words: str) -> Any:
-        [answer] = reader.ask([words])
-        if isinstance(answer, ResponseError):
-            raise HTTPException(400, f"Redis refuses: {answer}")
-        return answer
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    def newest(chosen: Filter) -> list[Any]:
-        found = asked("TS.MGET", "WITHLABELS", "FILTER", *chosen.words())
+    key: Word = Field(description="of the series in Redis, for instance AggDayTH1")
+    start: str = Field("0", alias="from", description="ISO 8601, UTC where it has no offset, or epoch ms; included")
+    end: str = Field("", alias="to", description="the same, a day as a whole; empty: the newest point")
+    aggregation: Aggregation | None = Field(
+        None, description="without it the points as they are stored, if they are not too many"
+    )
+    bucket: int | None = Field(None, ge=1, le=LONGEST_BUCKET, description="ms; without it as wide as max_points asks")
+    max_points: int = Field(1000, ge=2, le=MOST_POINTS, description="in the answer")
+
+    def ends(self) -> tuple[int, int]:
+        """Epoch ms, both included. Raises ``HTTPException`` for what is no time."""
+        try:
+            start, end = milliseconds(self.start), day_end(self.end) if self.end else NOW_AND_LATER
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        if end < start:
+            raise HTTPException(400, "`to` is before `from`")
+        return start, end
+
+
+class Asking:
+    """What the routes ask Redis. Raises ``HTTPException`` for what Redis refuses."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def newest(self, chosen: Filter) -> list[Any]:
+        """Key, labels and newest point of each series, by key."""
+        [found] = self._reader.ask([("TS.MGET", "WITHLABELS", "FILTER", *chosen.words())])
+        if isinstance(found, ResponseError):
+            raise HTTPException(400, f"Redis refuses: {found}")
         if len(found) > MOST_SERIES:
             raise HTTPException(400, f"{len(found):,} series match, and at most {MOST_SERIES:,} are told: filter more")
         return sorted(found)
 
+    def points(self, key: str, start: int, end: int, *more: str) -> list[tuple[int, float]]:
+        """By TS.RANGE with more words."""
+        [answer] = self._reader.ask([("TS.RANGE", key, str(start), str(end), *more)])
+        if isinstance(answer, ResponseError):
+            if re.search("does not exist|not a TSDB key|WRONGTYPE", str(answer)):
+                raise HTTPException(404, f"there is no series {key}: /api/series lists them")
+            raise HTTPException(400, f"Redis refuses: {answer}")
+        return [(at, float(value)) for at, value in answer]
+
+    def bucket(self, key: str, start: int, end: int, most: int) -> tuple[int, int] | None:
+        """Start and width (ms) of buckets of which fewer than ``most`` hold every point; None without points."""
+        oldest = self.points(key, start, end, "COUNT", "1")
+        if not oldest:
+            return None
+        first, until = oldest[0][0], end
+        # Each look comes closer to the last point: a range without an end would have one bucket.
+        before, bucket = 0, queries.bucket_for(until - first, most, 1000)
+        while bucket != before:
+            held = self.points(key, first, until, "ALIGN", str(first), "AGGREGATION", "count", str(bucket))
+            until = min(until, held[-1][0] + bucket)
+            before, bucket = bucket, queries.bucket_for(until - first, most, 1000)
+        return first, bucket
+
+
+def router(reader: Reader) -> APIRouter:
+    """The routes below /api."""
+    routes = APIRouter(prefix="/api", tags=["series"], responses=REFUSALS)
+    asking = Asking(reader)
+
     @routes.get("/series")
-    def series(
-        site: Word | None = None,
-        sensor: Word | None = None,
-        series: Word | None = None,
-        unit: Word | None = None,
-        prefix: Annotated[
-            str, Query(pattern=r"^[\w.-]{0,64}$", description="of IOT_PREFIX; empty: the live ones")
-        ] = "",
-    ) -> list[Series]:
+    def series(chosen: Annotated[Filter, Query()]) -> list[Series]:
         """The series whose labels are these, by key."""
-        chosen = Filter(site=site, sensor=sensor, series=series, unit=unit, prefix=prefix)
-        return [Series(key=key.decode(), labels=_labels(labels)) for key, labels, _ in newest(chosen)]
+        return [Series(key=key.decode(), labels=_labels(labels)) for key, labels, _ in asking.newest(chosen)]
 
     @routes.get("/latest")
-    def latest(
-        site: Word | None = None,
-        sensor: Word | None = None,
-        series: Word | None = None,
-        unit: Word | None = None,
-        prefix: Annotated[
-            str, Query(pattern=r"^[\w.-]{0,64}$", description="of IOT_PREFIX; empty: the live ones")
-        ] = "",
-    ) -> list[Latest]:
+    def latest(chosen: Annotated[Filter, Query()]) -> list[Latest]:
         """The newest point of each series whose labels are these, by key. A series without points is left out."""
-        chosen = Filter(site=site, sensor=sensor, series=series, unit=unit, prefix=prefix)
         return [
             Latest(key=key.decode(), labels=_labels(labels), time=point[0], value=float(point[1]))
-            for key, labels, point in newest(chosen)
+            for key, labels, point in asking.newest(chosen)
             if point
         ]
 
     @routes.get("/range", responses={404: {"model": Error, "description": "there is no such series"}})
-    def range_of(
-        key: Annotated[str, Query(pattern=WORD, description="of the series in Redis", examples=["AggDayTH1"])],
-        start: Annotated[str, Query(alias="from", description=INSTANT)] = "0",
-        end: Annotated[
-            str, Query(alias="to", description="the same; a day as a whole, and without it: until now or later")
-        ] = "",
-        aggregation: Annotated[
-            Aggregation | None, Query(description="without it the points as they are stored, if they are not too many")
-        ] = None,
-        bucket: Annotated[
-            int | None, Query(ge=1, le=LONGEST_BUCKET, description="ms; without it as wide as max_points asks")
-        ] = None,
-        max_points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = 1000,
-    ) -> Points:
+    def range_of(wanted: Annotated[Range, Query()]) -> Points:
         """The points of one series. More than `max_points` are put together in buckets, by their mean if not told."""
-        if bucket is not None and aggregation is None:
+        if wanted.bucket is not None and wanted.aggregation is None:
             raise HTTPException(400, "a bucket needs an aggregation")
-        try:
-            first, last = milliseconds(start), day_end(end) if end else max(NOW_AND_LATER, int(time.time() * 1000))
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from error
-        if last < first:
-            raise HTTPException(400, "`to` is before `from`")
-
-        def points(*more: str) -> list[tuple[int, float]]:
-            words = ("TS.RANGE", key, str(first), str(last), *more)
-            [answer] = reader.ask([words])
-            if isinstance(answer, ResponseError):
-                if re.search("does not exist|not a TSDB key|WRONGTYPE", str(answer)):
-                    raise HTTPException(404, f"there is no series {key}: /api/series lists them")
-                raise HTTPException(400, f"Redis refuses: {answer}")
-            return [(at, float(value)) for at, value in answer]
-
-        count = ("COUNT", str(max_points + 1))
+        start, end = wanted.ends()
+        key, most, aggregation = wanted.key, wanted.max_points, wanted.aggregation
+        count = ("COUNT", str(most + 1))
+        made = Points(key=key, start=start, end=end, aggregation=aggregation, bucket=wanted.bucket, points=[])
         if aggregation is None:
-            found = points(*count)
-            if len(found) <= max_points:
-                return Points(key=key, start=first, end=last, aggregation=None, bucket=None, points=found)
-            aggregation = "avg"
-        if bucket is None:
-            # From the first to the newest point: a range without an end would have one bucket.
-            oldest, newest_point = points("COUNT", "1"), asked("TS.GET", key)
-            first = oldest[0][0] if oldest else first
-            until = min(last, int(newest_point[0])) if newest_point else last
-            bucket = queries.bucket_for(max(1, until - first), max_points, 1000)
-        found = points(*count, "ALIGN", str(first), "AGGREGATION", aggregation, str(bucket))
-        if len(found) > max_points:
-            raise HTTPException(400, f"there are more than {max_points:,} buckets: a wider bucket, or a shorter range")
-        return Points(key=key, start=first, end=last, aggregation=aggregation, bucket=bucket, points=found)
+            made.points = asking.points(key, start, end, *count)
+            if len(made.points) <= most:
+                return made
+            made.aggregation = aggregation = "avg"
+        first, bucket = (start, wanted.bucket) if wanted.bucket else asking.bucket(key, start, end, most) or (0, 0)
+        if not bucket:
+            return made
+        words = ("ALIGN", str(first), "AGGREGATION", aggregation, str(bucket))
+        made.bucket, made.points = bucket, asking.points(key, first, end, *count, *words)
+        if len(made.points) > most:
+            raise HTTPException(400, f"there are more than {most:,} buckets: a wider bucket, or a shorter range")
+        return made
 
     @routes.get("/{path:path}", include_in_schema=False)
     def nothing(path: str) -> None:

@@ -41,6 +41,13 @@ def option(panel: Panel, found: Sequence[Frame], start: int, end: int, *, dark: 
         "animation": False,
         "color": list(PALETTE),
         "textStyle": {"fontFamily": "inherit"},
+        "title": {
+            "text": panel.axis,
+            "left": 4,
+            "top": 0,
+            "padding": 4,
+            "textStyle": {"color": ink["text"], "fontSize": 11, "fontWeight": "normal"},
+        },
         "grid": {"left": 8, "right": 14, "top": 30, "bottom": 34 if panel.legend else 8, "containLabel": True},
         "legend": {
             "show": panel.legend,
@@ -71,8 +78,6 @@ def option(panel: Panel, found: Sequence[Frame], start: int, end: int, *, dark: 
         },
         "yAxis": {
             "type": "value",
-            "name": panel.axis,
-            "nameTextStyle": {"color": ink["text"], "align": "left", "padding": [0, 0, 0, -30]},
             "scale": not panel.from_zero and panel.style != "bars",
             "max": 100 if unit == "percent" and _none_negative(values) else None,
             "axisLabel": {"color": ink["text"], ":formatter": _number(scale, 4)},

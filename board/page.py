@@ -128,7 +128,7 @@ class Page:
             self._from = self._date("From", self.range.start)
             self._to = self._date("To", self.range.end)
             self._theme_button = (
-                ui.button(f"Theme: {self.theme}", on_click=self._chose_theme)
+                ui.button(f"Theme: {self.theme}", on_click=self._chose_theme, color=None)
                 .props("flat dense no-caps")
                 .classes("board-theme")
             )
@@ -265,7 +265,7 @@ class PanelView:
         self._as_table = False
         self._chart: ui.echart | None = None
         place = f"--x:{panel.x + 1};--w:{panel.width};--h:{panel.height * ROW}px"
-        with ui.element("section").classes(f"board-panel board-{panel.kind}").style(place) as self._element:
+        with ui.element("section").classes(f"board-panel board-of-{panel.kind}").style(place) as self._element:
             self._element.props(f'data-panel="{panel.id}"').props["aria-label"] = panel.title
             with ui.element("div").classes("board-head"):
                 ui.label(panel.title).classes("board-title").props('role="heading" aria-level="3"')
@@ -276,7 +276,9 @@ class PanelView:
                         ui.label(panel.description).classes("board-tip").props('aria-hidden="true"')
                 self._note = ui.label().classes("board-note")
                 if panel.kind == "timeseries":
-                    self._toggle = ui.button("table", on_click=self._toggled).props("flat dense no-caps size=sm")
+                    self._toggle = ui.button("table", on_click=self._toggled, color=None).props(
+                        "flat dense no-caps size=sm"
+                    )
                     self._toggle.classes("board-toggle").props["aria-pressed"] = "false"
                     self._toggle.props["aria-label"] = f"{panel.title}: values as a table"
             with ui.element("div").classes("board-body") as self._body:
@@ -443,4 +445,4 @@ def add(dashboards: Mapping[str, Dashboard], feeds: Feeds, api: Callable[[], str
     @ui.page("/docs", title="IoT board: HTTP API", dark=None)
     def docs() -> None:
         ui.add_head_html(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
-        ui.markdown(api()).classes("board-docs board-text")
+        ui.markdown(api()).classes("board-docs board-of-text")
