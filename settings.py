@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     redis_ingest_password: SecretStr = Field(
         NO_PASSWORD, description="empty: in the file `redis_ingest_password` of IOT_SECRETS"
     )
-    redis_viewer_user: str = Field("viewer", pattern=USER, description="who reads series (export); empty: no login")
+    redis_viewer_user: str = Field(
+        "viewer", pattern=USER, description="who reads series (export, board); empty: no login"
+    )
     redis_viewer_password: SecretStr = Field(
         NO_PASSWORD, description="empty: in the file `redis_viewer_password` of IOT_SECRETS"
     )

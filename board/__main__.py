@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import typer
 
 import command_line
@@ -24,7 +22,7 @@ def main() -> None:
         raise UserError("IOT_BOARD is empty, so there is no board: set it, for instance to http://127.0.0.1:8000")
     from board.server import serve
 
-    serve(settings, urlsplit(settings.board).hostname or "127.0.0.1", settings.board_port)
+    serve(settings)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from board.reader import Reader, RedisAwayError
 from board.timerange import day_end, milliseconds
 from topics.names import DERIVED, LATE_REJECTED, RAW
 
+WHAT = "Which series there are, their points in a range, their latest values. Times are epoch ms, UTC."
 MOST_POINTS = 10_000
 MOST_SERIES = 1000
 KINDS = (RAW, *DERIVED, LATE_REJECTED)

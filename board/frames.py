@@ -84,6 +84,14 @@ def table(panel: Panel, found: Iterable[Frame]) -> Table:
     return Table(titles, tuple(arranged[:MOST_ROWS]), max(0, len(arranged) - MOST_ROWS))
 
 
+def values(found: Iterable[Frame]) -> Table:
+    """What a chart shows, newest first: time, and a column for each series."""
+    series = list(found)
+    rows = list(joined(series))[::-1]
+    columns = ("Time, UTC", *(frame.name for frame in series))
+    return Table(columns, tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS))
+
+
 def joined(series: Iterable[Frame]) -> Iterator[tuple[int | float | str | None, ...]]:
     """One row an instant, one column a series, in the order of time."""
     columns = [dict(frame.points) for frame in series]

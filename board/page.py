@@ -15,7 +15,6 @@ from starlette.requests import Request
 from board import charts, frames, units
 from board.dashboards import Dashboard, Panel
 from board.feed import Data, Feeds, Seen, Wanted
-from board.frames import Table
 from board.timerange import TimeRange
 
 STYLE = Path(__file__).with_name("board.css")
@@ -261,9 +260,11 @@ class PanelView:
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
         self._drawn: tuple[Any, ...] | None = None
+        self._dark = False
         self._last: tuple[Data, int, int] | None = None
         self._as_table = False
         self._chart: ui.echart | None = None
+        self._table: ui.table | None = None
         place = f"--x:{panel.x + 1};--w:{panel.width};--h:{panel.height * ROW}px"
         with ui.element("section").classes(f"board-panel board-of-{panel.kind}").style(place) as self._element:
             self._element.props(f'data-panel="{panel.id}"').props["aria-label"] = panel.title
@@ -303,6 +304,7 @@ class PanelView:
         """Draw what was read last, if it is not drawn."""
         if self._last is None:
             return
+        self._dark = dark
         state = (*self._last, dark, self._as_table)
         if state == self._drawn:
             return
@@ -314,24 +316,23 @@ class PanelView:
             self._words(self.panel.no_value or "no points in this time range", state)
         elif self.panel.kind == "timeseries" and not self._as_table:
             self._draw_chart(data, start, end, dark=dark)
-        else:
-            self._body.clear()
-            self._chart = None
+        elif self.panel.kind in ("stat", "bargauge"):
+            self._cleared()
             with self._body:
-                self._draw_words(data)
+                self._draw_numbers(data)
+        else:
+            self._draw_table(data)
         self._drawn = state
 
     def _toggled(self) -> None:
         self._as_table = not self._as_table
         self._toggle.props["aria-pressed"] = str(self._as_table).lower()
         self._toggle.text = "chart" if self._as_table else "table"
-        if self._drawn is not None and self._last is not None:
-            self.redraw(dark=bool(self._drawn[3]) if len(self._drawn) > 3 else False)
+        self.redraw(dark=self._dark)
 
     def _words(self, words: str, state: tuple[Any, ...]) -> None:
         if self._drawn != state:
-            self._body.clear()
-            self._chart = None
+            self._cleared()
             with self._body:
                 ui.label(words).classes("board-words")
             self._drawn = state
@@ -339,7 +340,7 @@ class PanelView:
     def _draw_chart(self, data: Data, start: int, end: int, *, dark: bool) -> None:
         option = charts.option(self.panel, data.frames, start, end, dark=dark)
         if self._chart is None:
-            self._body.clear()
+            self._cleared()
             with self._body:
                 self._chart = ui.echart(option).classes("board-chart").props('role="img"')
         else:
@@ -348,35 +349,36 @@ class PanelView:
         self._chart.props["aria-label"] = summary(self.panel, data)
         self._chart.update()
 
-    def _draw_words(self, data: Data) -> None:
-        if self.panel.kind in ("stat", "bargauge"):
-            self._draw_numbers(data)
-        elif self.panel.kind == "table":
-            self._draw_table(frames.table(self.panel, data.frames))
+    def _cleared(self) -> None:
+        self._body.clear()
+        self._chart = self._table = None
+
+    def _draw_table(self, data: Data) -> None:
+        unit = self.panel.unit
+        if self.panel.kind == "table":
+            table = frames.table(self.panel, data.frames)
         else:
             drawn, unit = charts.drawn(self.panel, data.frames)
-            rows = list(frames.joined(drawn))[::-1]
-            kept = tuple(rows[: frames.MOST_ROWS])
-            self._draw_table(Table(("Time, UTC", *(frame.name for frame in drawn)), kept, len(rows) - len(kept)), unit)
-
-    def _draw_table(self, table: Table, unit: str = "") -> None:
-        of_columns = dict(self.panel.column_units)
+            table = frames.values(drawn)
+        unit_of = dict(self.panel.column_units)
+        units_of = [unit_of.get(column, unit) for column in table.columns]
         columns = [
-            {"name": str(n), "label": title, "field": str(n), "align": "left" if n == 0 else "right"}
+            {"name": str(n), "label": title, "field": str(n), "align": "right" if n else "left"}
             for n, title in enumerate(table.columns)
         ]
         rows = [
-            {"id": place}
-            | {
-                str(n): _cell(value, n, of_columns.get(table.columns[n]) or unit or self.panel.unit)
-                for n, value in enumerate(row)
-            }
+            {"id": place} | {str(n): _cell(value, n, units_of[n]) for n, value in enumerate(row)}
             for place, row in enumerate(table.rows)
         ]
-        made = ui.table(rows=rows, columns=columns, row_key="id").props("dense flat virtual-scroll")
-        made.classes("board-table").props["aria-label"] = self.panel.title
         if table.left_out:
             self._note.text = f"{self._note.text}, newest {len(rows):,} rows".removeprefix(", ")
+        if self._table is not None and self._table.columns == columns:
+            self._table.rows = rows  # it stays where it was scrolled to
+            return
+        self._cleared()
+        with self._body:
+            self._table = ui.table(rows=rows, columns=columns, row_key="id").props("dense flat virtual-scroll")
+            self._table.classes("board-table").props["aria-label"] = self.panel.title
 
     def _draw_numbers(self, data: Data) -> None:
         values = numbers(self.panel, data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from ingest.records import Point
 from ingest.store import Store
+from scripts import chromium
 from scripts.oracle import Points
 from scripts.stack.apart import free_ports
 from scripts.stack.install import install
@@ -26,12 +26,6 @@ from tests.redis_alone import PASSWORD, fill, serve
 from tests.running import wait_for
 from topics import catalogue
 from topics.names import Series
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -116,15 +110,12 @@ def listens(port: int) -> bool:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, started once."""
-    if CHROMIUM is None:
-        reason = "there is no Chromium: apt-get install --no-install-recommends chromium"
+    if chromium.path() is None:
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            pytest.fail(chromium.INSTALL)
+        pytest.skip(chromium.INSTALL)
+    with chromium.browser() as running:
         yield running
-        running.close()
 
 
 class Window:
@@ -137,7 +128,12 @@ class Window:
         self.errors: list[str] = []
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._asked)
         self.page.on("requestfailed", lambda request: self.errors.append(f"{request.url}: {request.failure}"))
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.errors.append(f"asks elsewhere: {request.url}")
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

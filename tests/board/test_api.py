@@ -103,7 +103,17 @@ def test_without_redis_it_says_what_to_do(house: House) -> None:
 
 def test_it_answers_this_machine_alone(house: House) -> None:
     assert requests.get(house.url, headers={"Host": "elsewhere.example"}, timeout=30).status_code == 400
-    answer = requests.get(f"{house.url}/api/series", headers={"Origin": "http://elsewhere.example"}, timeout=30)
+    strange = {"Origin": "http://elsewhere.example"}
+    for path in ("api/series", "_nicegui_ws/socket.io/?EIO=4&transport=polling"):
+        assert requests.get(f"{house.url}/{path}", headers=strange, timeout=30).status_code == 403
+    wanted = {**strange, "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    wanted["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    socket = f"{house.url}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+    assert requests.get(socket, headers=wanted, timeout=30).status_code == 403
+    del wanted["Origin"]
+    with requests.get(socket, headers=wanted, timeout=30, stream=True) as opened:
+        assert opened.status_code == 101
+    answer = requests.get(f"{house.url}/api/series", timeout=30)
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 

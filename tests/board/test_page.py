@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -126,6 +127,8 @@ def test_a_name_from_redis_is_text(house: House, window: Window) -> None:
             expect(chart).to_have_attribute("aria-label", re.compile(re.escape(f"{name}: 1 points")))
             page.reload()
             expect(panel(page, "Newest reading of each sensor")).to_contain_text("21.5")
+            window.open("?" + urlencode({"site": "`${window.hacked=1}</script><script>window.hacked=1</script>"}))
+            panel(page, "Etot raw").get_by_text(EMPTY).wait_for()
             assert page.evaluate("window.hacked") is None
             assert page.locator("img[src=x]").count() == 0
         finally:
