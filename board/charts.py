@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from board import units
@@ -32,6 +32,8 @@ def drawn(panel: Panel, found: Sequence[Frame]) -> tuple[tuple[Frame, ...], str]
 def option(panel: Panel, found: Sequence[Frame], start: int, end: int, *, dark: bool) -> dict[str, Any]:
     """For a time chart between two instants (epoch ms)."""
     series, unit = drawn(panel, found)
+    # ECharts stacks by place, not by time: what is stacked needs a place for every instant.
+    lines = aligned(series) if panel.stacked else [frame.points for frame in series]
     values = [value for frame in series for _, value in frame.points]
     scale = units.scaled(max(map(abs, values), default=0.0), unit)
     behind = interval(panel, series) // 2 if panel.style == "bars" else 0
@@ -85,7 +87,8 @@ def option(panel: Panel, found: Sequence[Frame], start: int, end: int, *, dark: 
         },
         "visualMap": _by_thresholds(panel),
         "series": [
-            _series(panel, frame, behind, dashed=panel.dashed and not place) for place, frame in enumerate(series)
+            _series(panel, frame.name, points, behind, dashed=panel.dashed and not place)
+            for place, (frame, points) in enumerate(zip(series, lines, strict=True))
         ],
     }
 
@@ -97,10 +100,12 @@ def interval(panel: Panel, series: Sequence[Frame]) -> int:
     return min(gaps, default=known[0] if known else DAY)
 
 
-def _series(panel: Panel, frame: Frame, behind: int, *, dashed: bool) -> dict[str, Any]:
+def _series(
+    panel: Panel, name: str, points: Iterable[tuple[int, float | None]], behind: int, *, dashed: bool
+) -> dict[str, Any]:
     # A bar stands behind its instant: over the day that it is of.
-    data = [[at + behind, value] for at, value in frame.points]
-    made: dict[str, Any] = {"name": frame.name, "data": data}
+    data = [[at + behind, value] for at, value in points]
+    made: dict[str, Any] = {"name": name, "data": data}
     if panel.style == "bars":
         made |= {"type": "bar", "barCategoryGap": "20%", "barMaxWidth": 40}
         if panel.stacked:
@@ -128,6 +133,13 @@ def _series(panel: Panel, frame: Frame, behind: int, *, dashed: bool) -> dict[st
     return made
 
 
+def aligned(series: Sequence[Frame]) -> list[tuple[tuple[int, float | None], ...]]:
+    """The points of each series at the instants of all of them; None where it has none."""
+    columns = [dict(frame.points) for frame in series]
+    instants = sorted(set().union(*columns))
+    return [tuple((at, column.get(at)) for at in instants) for column in columns]
+
+
 def _by_thresholds(panel: Panel) -> list[dict[str, Any]]:
     if not panel.by_thresholds:
         return []
@@ -148,7 +160,7 @@ def _none_negative(values: Sequence[float]) -> bool:
 
 def _number(scale: units.Scale, digits: int) -> str:
     """JavaScript that writes a number in a unit."""
-    behind = json.dumps(f" {scale.symbol}".rstrip())
+    behind = json.dumps(scale.behind)
     return (
         f"v => v == null || v === '-' ? '–' : (v / {scale.divisor!r}).toLocaleString('en', "
         f"{{maximumSignificantDigits: {digits}}}) + {behind}"

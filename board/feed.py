@@ -126,6 +126,7 @@ class Feeds:
             [queries.sites(dashboard.sites).words, (*NEWEST, f"site={wanted.site}", "prefix=")]
         )
         start, end = wanted.range.resolved(now, _newest(newest))
+        end = max(start, end)  # a range up to the newest data may lie behind them
         scope = Scope(wanted.site, start, end)
         panels = {panel.id: panel for panel in dashboard.panels if panel.targets}
         pending: dict[tuple[int, int], Query] = {}

@@ -269,7 +269,8 @@ class PanelView:
         with ui.element("section").classes(f"board-panel board-of-{panel.kind}").style(place) as self._element:
             self._element.props(f'data-panel="{panel.id}"').props["aria-label"] = panel.title
             with ui.element("div").classes("board-head"):
-                ui.label(panel.title).classes("board-title").props('role="heading" aria-level="3"')
+                title = ui.label(panel.title).classes("board-title").props('role="heading" aria-level="3"')
+                title.props["title"] = panel.title  # a long one is cut off
                 if panel.description:
                     with ui.element("button").classes("board-info").props('type="button"') as info:
                         info.props["aria-label"] = panel.description

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 SI = {"watth": "Wh", "litre": "L"}
 FIXED = {"celsius": "°C", "none": "", "percent": "%"}
-PREFIXES = ("m", "", "k", "M", "G", "T", "P")
+PREFIXES = ("µ", "m", "", "k", "M", "G", "T", "P")
 THOUSAND = 1000.0
-SHIFT = 1
+SHIFT = 2
 """Where in ``PREFIXES`` is none."""
+
+SMALLEST = 1e-6
+"""Below it numbers are written with an exponent."""
 
 
 class Scale(NamedTuple):
@@ -24,6 +27,11 @@ class Scale(NamedTuple):
     divisor: float
     symbol: str
 
+    @property
+    def behind(self) -> str:
+        """What is written behind a number."""
+        return self.symbol if self.symbol in ("", "%") else f" {self.symbol}"
+
 
 def text(value: float, unit: str) -> str:
     """A number with its unit: 62400 ``watth`` are ``62.4 kWh``."""
@@ -31,7 +39,7 @@ def text(value: float, unit: str) -> str:
         return time(value, day=True)
     scale = scaled(value, unit)
     number = fixed(value / scale.divisor)
-    return f"{number} {scale.symbol}" if scale.symbol else number
+    return number + scale.behind
 
 
 def scaled(largest: float, unit: str) -> Scale:
@@ -54,6 +62,8 @@ def fixed(value: float) -> str:
         return str(int(value))
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     factor = 10.0**decimals
+    if abs(value) < SMALLEST:
+        return f"{value:.3g}".replace("e-0", "e-")
     return f"{math.floor(value * factor + 0.5) / factor:.{decimals}f}"  # JavaScript rounds a half up
 
 

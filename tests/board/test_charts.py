@@ -53,6 +53,9 @@ def test_shares_are_stacked_in_percent() -> None:
     made = option(replace(PANEL, style="bars", stacked="percent"), *both)
     assert [value for _, value in made["series"][0]["data"]] == [75.0, 50.0, 100.0]
     assert {each["stack"] for each in made["series"]} == {"all"}
+    instants = [[at for at, _ in each["data"]] for each in made["series"]]
+    assert instants[0] == instants[1]
+    assert made["series"][1]["data"][2][1] is None
     assert made["yAxis"]["max"] == 100
 
 

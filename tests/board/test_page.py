@@ -41,9 +41,10 @@ def as_shown(value: float) -> Any:
 
 
 def rows(region: Locator) -> list[list[str]]:
-    region.locator("tbody td").first.wait_for()
-    found: list[list[str]] = region.locator("tbody tr").evaluate_all(
-        "rows => rows.map(r => [...r.querySelectorAll('td')].map(c => c.innerText)).filter(r => r.length > 1)"
+    shown = region.locator("tbody.q-virtual-scroll__content tr")
+    shown.first.wait_for()
+    found: list[list[str]] = shown.evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
     )
     return found
 
@@ -119,7 +120,7 @@ def test_a_name_from_redis_is_text(house: House, window: Window) -> None:
         redis.execute_command("TS.ADD", "odd", 1577836800000, 21.5, *labels)
         try:
             page = window.open(DAYS + "&dashboard=pipeline")
-            panel(page, "Newest reading of each sensor").locator("tbody td").first.wait_for()
+            rows(panel(page, "Newest reading of each sensor"))
             page.get_by_label("House").click()
             page.get_by_role("option", name=name).click()
             expect(panel(page, "Newest reading of each sensor")).to_contain_text("21.5")

@@ -1,4 +1,4 @@
-"""Numbers as Grafana 11.6 writes them, worked out from its rules by hand."""
+"""Numbers as Grafana 11.6 writes them, as getValueFormat of @grafana/data 11.6.16 wrote them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ from board import units
         (20, "celsius", "20 °C"),
         (96, "none", "96"),
         (0.05, "none", "0.0500"),
-        (12.345, "percent", "12.3 %"),
+        (12.345, "percent", "12.3%"),
         (1.5, "suffix: lx", "1.50 lx"),
         (1577836800000, "time:YYYY-MM-DD", "2020-01-01"),
+        (0.0004, "watth", "400 µWh"),
+        (999.9, "watth", "1000 Wh"),
+        (0.95, "none", "0.950"),
+        (2.345, "none", "2.35"),
+        (1e-7, "none", "1e-7"),
+        (23456.789, "none", "23457"),
         (float("nan"), "watth", "NaN Wh"),
     ],
 )
