@@ -25,6 +25,7 @@ SHORTEST = 1.0
 """Seconds between two reads, at least."""
 SHARE = 10
 """A read that took a second is followed by so many seconds without one."""
+MINUTE = 60_000
 NEWEST = ("ts.mget", "FILTER", "series=raw")
 
 
@@ -121,7 +122,7 @@ class Feeds:
 
     def _read(self, wanted: Wanted, feed: _Feed) -> Seen:
         dashboard = self._dashboards[wanted.dashboard]
-        now = int(time.time() * 1000)
+        now = (int(time.time() * 1000) // MINUTE + 1) * MINUTE  # or each chart would be new each time
         found, newest = self._reader.ask(
             [queries.sites(dashboard.sites).words, (*NEWEST, f"site={wanted.site}", "prefix=")]
         )
