@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -243,7 +242,8 @@ def described(schema: dict[str, Any]) -> str:
         operation = methods["get"]
         lines += [f"## GET {path}", "", operation.get("description", ""), "", "| argument | | |", "|---|---|---|"]
         for each in operation.get("parameters", ()):
-            need = "required" if each.get("required") else f"default {json.dumps(each['schema'].get('default'))}"
+            default = each["schema"].get("default")
+            need = "required" if each.get("required") else f"default {default}" if default else "optional"
             lines.append(f"| `{each['name']}` | {need} | {each.get('description', '')} {_allowed(each['schema'])} |")
         answers = {code: each["description"] for code, each in operation["responses"].items() if code != "422"}
         lines += ["", "| answer | |", "|---|---|", *(f"| {code} | {text} |" for code, text in answers.items()), ""]

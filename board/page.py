@@ -87,7 +87,7 @@ class Page:
             self._controls()
         self._banner = ui.label().classes("board-banner").props('role="alert"')
         self._banner.visible = False
-        self._main = ui.element("main").classes("board-main").props('id="main" aria-label="Panels"')
+        self._main = ui.element("main").classes("board-main").props('aria-label="Panels"')
         ui.skip_link("Skip to the panels", target=self._main)
         self._status = ui.label("loading").classes("board-status").props('role="status"')
         self._lay_out()

@@ -227,7 +227,7 @@ def _every(settings: Settings) -> Iterator[Process]:
             ports=(settings.board_port,),
             autostart=False,
             ready=lambda: _listens(settings.board_port),
-            memory=320,
+            memory=384,  # of which a page takes 5
         )
 
 
