@@ -25,6 +25,8 @@ SHORTEST = 1.0
 """Seconds between two reads, at least."""
 SHARE = 10
 """A read that took a second is followed by so many seconds without one."""
+READING = "reading for the board"
+"""Name of the tasks."""
 MINUTE = 60_000
 NEWEST = ("ts.mget", "FILTER", "series=raw")
 
@@ -88,7 +90,7 @@ class Feeds:
         if feed.last is not None:
             told(feed.last)
         if feed.task is None:
-            feed.task = asyncio.create_task(self._go_on(wanted, feed))
+            feed.task = asyncio.create_task(self._go_on(wanted, feed), name=READING)
 
         def leave() -> None:
             feed.pages.discard(told)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from board import frames
@@ -33,6 +33,7 @@ def answer(series: dict[str, dict[int, float]]) -> list[Any]:
     ]
 
 
+@settings(derandomize=True, deadline=None, database=None)
 @given(SERIES)
 def test_rows_of_all_series_newest_first(series: dict[str, dict[int, float]]) -> None:
     columns = (("Time", "Measured at"), ("Metric", "Sensor"), ("Value", "Value"))
@@ -44,6 +45,7 @@ def test_rows_of_all_series_newest_first(series: dict[str, dict[int, float]]) ->
     assert [row[0] for row in table.rows] == sorted(wanted.t, reverse=True)
 
 
+@settings(derandomize=True, deadline=None, database=None)
 @given(SERIES)
 def test_columns_are_joined_by_time(series: dict[str, dict[int, float]]) -> None:
     found = frames.frames(PANEL, TARGET, answer(series))
@@ -55,6 +57,7 @@ def test_columns_are_joined_by_time(series: dict[str, dict[int, float]]) -> None
         assert [row[place + 1] for row in rows] == column
 
 
+@settings(derandomize=True, deadline=None, database=None)
 @given(SERIES)
 def test_sums_counts_and_newest_values(series: dict[str, dict[int, float]]) -> None:
     for frame in frames.frames(PANEL, TARGET, answer(series)):

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from board import dashboards, queries
@@ -72,6 +72,7 @@ def test_a_site_stays_one_word_whatever_it_holds(site: str) -> None:
     assert len(words) == len(first(RAW))
 
 
+@settings(derandomize=True, deadline=None, database=None)
 @given(st.integers(1, 100 * 366 * DAY), st.integers(50, 4000), st.sampled_from([1000, QUARTER, 3_600_000, DAY]))
 def test_a_bucket_is_a_multiple_and_wide_enough(length: int, pixels: int, unit: int) -> None:
     bucket = queries.bucket_for(length, pixels, unit)
