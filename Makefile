@@ -17,7 +17,7 @@ demo: $(READY) ## fourteen simulated days through the whole system, compared wit
 live: $(READY) ## the same at the original pace, 15 minutes in a second, until Ctrl-C
 	@$(RUN) -m scripts.live
 
-up: $(READY) ## start everything: Kafka, Redis, Flink, topics, job, bridge
+up: $(READY) ## start everything: Kafka, Redis, Flink, topics, job, bridge, board
 	@$(RUN) -m scripts.stack up
 
 down: $(READY) ## stop everything; the data stay

@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     redis_ingest_password: SecretStr = Field(
         NO_PASSWORD, description="empty: in the file `redis_ingest_password` of IOT_SECRETS"
     )
-    redis_viewer_user: str = Field("viewer", pattern=USER, description="who reads series (export); empty: no login")
+    redis_viewer_user: str = Field(
+        "viewer", pattern=USER, description="who reads series (export, board); empty: no login"
+    )
     redis_viewer_password: SecretStr = Field(
         NO_PASSWORD, description="empty: in the file `redis_viewer_password` of IOT_SECRETS"
     )
@@ -162,6 +164,12 @@ class Settings(BaseSettings):
         "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
     )
 
+    board: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^(http://127\.0\.0\.1:\d{1,5})?$",
+        description="address of the board on this machine; empty: none",
+    )
+
     # Grafana
     grafana: str = Field("http://127.0.0.1:3000", pattern=r"^https?://[^@]+$", description="where Grafana is")
     grafana_token: SecretStr = Field(
@@ -206,9 +214,16 @@ class Settings(BaseSettings):
             raise ValueError("rest_ttl must be at least a second")
         return self
 
-    def environment(self) -> dict[str, str]:
-        """These settings as environment variables, for a process that is to have the same."""
-        passwords = {name: value for name, value in self if isinstance(value, SecretStr)}
+    def environment(self, *, only_redis_as_viewer: bool = False) -> dict[str, str]:
+        """These settings as environment variables, for a process that is to have the same.
+
+        With ``only_redis_as_viewer`` without passwords but the viewer's; those that are in files stay where they are.
+        """
+        passwords = {
+            name: NO_PASSWORD if only_redis_as_viewer and name != "redis_viewer_password" else value
+            for name, value in self
+            if isinstance(value, SecretStr)
+        }
         return {
             f"IOT_{name.upper()}": passwords[name].get_secret_value()
             if name in passwords
@@ -252,6 +267,11 @@ class Settings(BaseSettings):
     def flink_host(self) -> str:
         """Host in the Flink REST address."""
         return urlsplit(self.flink).hostname or "127.0.0.1"
+
+    @property
+    def board_port(self) -> int:
+        """Port of the board, 0 where there is none."""
+        return urlsplit(self.board).port or 0
 
     @property
     def flink_port(self) -> int:

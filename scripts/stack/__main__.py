@@ -26,7 +26,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @app.command()
 def up() -> None:
-    """Install what is missing and start everything: processes, topics, job, bridge. Goes on where it stopped."""
+    """Install what is missing and start everything: processes, topics, job, bridge, board. Goes on where it stopped."""
     start(settings_module.load(), console)
 
 

@@ -22,7 +22,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def settings_apart(directory: Path, **others: Any) -> Settings:
-    """Settings of a stack below ``directory`` on free ports; ``others`` are further settings."""
+    """Settings of a stack below ``directory`` on free ports, without a board; ``others`` are further settings."""
     kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
     return Settings(
         _env_file=None,
@@ -32,6 +32,7 @@ def settings_apart(directory: Path, **others: Any) -> Settings:
         flink=f"http://127.0.0.1:{flink}",
         flink_rpc_port=rpc,
         zookeeper_port=zookeeper,
+        board="",
         producer_metrics=0,
         ingest_metrics=ingest,
         job_metrics=job,

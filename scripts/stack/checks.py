@@ -105,5 +105,6 @@ def _setting(settings: Settings, port: int) -> str:
         settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
         settings.zookeeper_port: "IOT_ZOOKEEPER_PORT",
         settings.job_metrics: "IOT_JOB_METRICS",
+        settings.board_port: "IOT_BOARD=http://127.0.0.1:PORT",
     }
     return names[port]

@@ -232,6 +232,16 @@ def _every(settings: Settings) -> Iterator[Process]:
             ready=lambda: _listens(settings.job_metrics),
             memory=256,
         )
+    if settings.board:
+        yield Process(
+            name="board",
+            command=[sys.executable, "-m", "board"],
+            environment=settings.environment(only_redis_as_viewer=True),
+            ports=(settings.board_port,),
+            autostart=False,
+            ready=lambda: _listens(settings.board_port),
+            memory=384,  # of which a page takes 5
+        )
 
 
 def _mebibytes(size: str) -> int:

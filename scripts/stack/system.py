@@ -1,4 +1,4 @@
-"""The whole system on this machine: the stack, the topics, the job and the bridge."""
+"""The whole system on this machine: the stack, the topics, the job, the bridge and the board."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def start(settings: Settings, console: Console) -> None:
 
 
 def start_stack(settings: Settings, said: Said) -> Stack:
-    """Start the processes, make the topics, start the bridge and the exporter of metrics. Idempotent."""
+    """Start the processes, make the topics, start the bridge, the exporter of metrics and the board. Idempotent."""
     stack = Stack(settings)
     was_down = not stack.running()
     stack.up(said)
@@ -32,7 +32,7 @@ def start_stack(settings: Settings, said: Said) -> Stack:
         sift_jobs(settings, said)
     if created := admin.create(settings):
         said(f"created {', '.join(created)}")
-    for name in {"ingest", "exporter"} & {process["name"] for process in stack.states()}:
+    for name in {"ingest", "exporter", "board"} & {process["name"] for process in stack.states()}:
         stack.start(name)
     return stack
 
@@ -43,6 +43,7 @@ def where_to_look(settings: Settings, console: Console) -> None:
     console.print()
     ports = [port for port in (settings.job_metrics, settings.ingest_metrics, settings.producer_metrics) if port]
     for what, where in (
+        *([("board", settings.board)] if settings.board else []),
         ("Flink's own pages", settings.flink),
         ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
         ("topics", "python -m topics describe"),

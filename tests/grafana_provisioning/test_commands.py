@@ -20,7 +20,7 @@ from grafana_provisioning import build
 from grafana_provisioning.commands import command
 from scripts.oracle import Points
 from settings import ROOT
-from tests.grafana_provisioning.conftest import START, Filled
+from tests.redis_alone import START, Filled
 from topics import catalogue
 from topics.names import Series
 

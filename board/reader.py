@@ -1,0 +1,81 @@
+"""Redis, read as ``viewer``; what goes wrong is said in words."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
+
+import connections
+from command_line import UserError
+from refusals import explained
+from settings import Settings
+
+SECONDS = 5.0
+"""In which Redis has to answer."""
+
+
+class RedisAwayError(UserError):
+    """Redis does not answer, or lets nobody in; the message says what to do."""
+
+
+class Reader:
+    """A client that connects when it is first used, and anew after a failure. Threads may share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: redis.Redis | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        """The answers to commands, in one exchange; one that Redis refuses is answered by its ``ResponseError``.
+
+        Raises ``RedisAwayError`` when there is none at all.
+        """
+        if not commands:
+            return []
+        try:
+            with self._connected().pipeline(transaction=False) as pipeline:
+                for words in commands:
+                    pipeline.execute_command(*words)
+                answers: list[Any] = pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            self.close()
+            raise RedisAwayError(self._words(error)) from error
+        for answer in answers:
+            if isinstance(answer, (NoPermissionError, AuthenticationError, BusyLoadingError)):
+                raise RedisAwayError(self._words(answer))
+            if isinstance(answer, Exception) and not isinstance(answer, ResponseError):
+                raise RedisAwayError(self._words(answer)) from answer
+        return answers
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _connected(self) -> redis.Redis:
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = connections.redis(
+                        self._settings, "viewer", socket_timeout=SECONDS, socket_connect_timeout=SECONDS
+                    )
+                except UserError as error:
+                    raise RedisAwayError(str(error)) from error
+            return self._client
+
+    def _words(self, error: Exception) -> str:
+        where = self._settings.redis
+        if isinstance(error, (AuthenticationError, NoPermissionError)):
+            return (
+                f"Redis at {where} refuses the user {self._settings.redis_viewer_user or 'default'}: {explained(error)}"
+            )
+        if isinstance(error, BusyLoadingError):
+            return f"Redis at {where} is loading its data: wait"
+        return f"Redis does not answer at {where}: start it (`make up`), or set IOT_REDIS. ({explained(error)})"

@@ -1,0 +1,38 @@
+"""python -m scripts.screenshots: the README's pictures of the board, of the board that runs."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+import command_line
+import settings as settings_module
+from command_line import UserError
+from scripts import chromium
+from settings import ROOT
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+QUERY = "?dashboard=house&site=home&from=2019-12-31&to=2020-01-14"
+PICTURES = (("board-light.png", "light", 1280, 1000), ("board-phone-dark.png", "dark", 375, 1000))
+"""File, theme, width and height in pixels."""
+
+
+@app.command()
+def main() -> None:
+    """Take them, into docs/; after `make demo`."""
+    settings = settings_module.load()
+    if not settings.board:
+        raise UserError("IOT_BOARD is empty: there is no board to take pictures of")
+    with chromium.browser() as browser:
+        for name, theme, width, height in PICTURES:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.goto(f"{settings.board}/{QUERY}&theme={theme}")
+            page.get_by_role("region", name="AggDayRestEtot").locator("canvas").wait_for()
+            page.evaluate("document.fonts.ready")
+            page.screenshot(path=ROOT / "docs" / name)
+            Console(highlight=False).print(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.screenshots")
