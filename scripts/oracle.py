@@ -67,10 +67,13 @@ def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str
     return results(readings(simulation, ticks), simulation.catalogue, watermark, settings)
 
 
-def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: Settings) -> dict[str, Points]:
+def results(
+    frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: Settings, *, raw: bool = True
+) -> dict[str, Points]:
     """The points of every series that readings give, by key in Redis; ``watermark`` (ms) says how far the stream is.
 
-    ``frame`` has them in the order of sending, with the columns of ``readings``.
+    ``frame`` has them in the order of sending, with the columns of ``readings``; without ``raw`` their own series are
+    left out.
     """
     if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
         raise ValueError("the oracle knows windows of one and two days only")
@@ -83,7 +86,8 @@ def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: S
     kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in sensors.values()})
 
     series: dict[Series, Points] = {}
-    _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
+    if raw:
+        _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
     _collect(series, LATE_REJECTED, frame[late], "ts", "value")
     _collect(series, AGG_DAY_COUNT, closed, "day", "count")
     _collect(series, AGG_DAY, closed[kind == "mean"], "day", "mean")
