@@ -19,6 +19,8 @@ from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
 
+KINDS = (RAW, LATE_REJECTED, *DERIVED)
+"""Kinds of series."""
 TOLERANCE = 1e-9
 Points = dict[int, float]
 """Values of one series by ts (epoch ms)."""
@@ -111,14 +113,12 @@ def results(
     return {name.key(settings.prefix): points for name, points in series.items()}
 
 
-def stored(settings: Settings, sites: Sequence[str] = ()) -> dict[str, Points]:
-    """The points of every series in Redis, by key; with ``sites`` of these alone."""
+def stored(settings: Settings, sites: Sequence[str] = (), kinds: Sequence[str] = KINDS) -> dict[str, Points]:
+    """The points of every series of these kinds in Redis, by key; with ``sites`` of these alone."""
     with connections.redis(settings, "viewer") as client:
-        kinds = ",".join((RAW, LATE_REJECTED, *DERIVED))
         of = [f"site=({','.join(sites)})"] if sites else []
-        found = client.execute_command(
-            "TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}", *of
-        )
+        wanted = (f"series=({','.join(kinds)})", f"prefix={settings.prefix}", *of)
+        found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", *wanted)
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
 
 

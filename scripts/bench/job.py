@@ -1,10 +1,11 @@
-"""The job: all series, gate and lateness, over a bounded topic; the same source into blackhole; daily windows of others."""
+"""The job over a bounded topic, the same source into blackhole, and the daily windows of others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line import UserError
 from jobs import replay
 from scripts.bench import bounded, peers
 from scripts.bench.bounded import THE_JOB, Declaration
@@ -14,7 +15,6 @@ from scripts.bench.peers import Peer
 from scripts.oracle import Points, compare
 from scripts.stack.supervision import Stack
 from topics import admin
-from command_line import UserError
 
 SQL = Path(__file__).with_name("sql")
 LIMIT = Declaration(definitions=("readings", str(SQL / "blackhole")), results=(str(SQL / "into_blackhole"),))
@@ -72,7 +72,9 @@ def stage(measuring: Measuring, stack: Stack, data: Dataset, others: list[tuple[
     rows = measuring.take_turns(contenders)
     limit, ours = rows[0], rows[1]
     goals = [Goal("job / limit", ratios(ours, limit), SHARE), *_against(ours, rows[2:], [peer for peer, _ in others])]
-    return Stage("job", "Job", rows, goals, [f"{data.readings:,} readings of {data.sensors:,} sensors, {data.days} days"])
+    return Stage(
+        "job", "Job", rows, goals, [f"{data.readings:,} readings of {data.sensors:,} sensors, {data.days} days"]
+    )
 
 
 def _peer(peer: Peer, data: Dataset, wanted: Daily) -> Contender:

@@ -88,11 +88,12 @@ def main() -> None:
         options.set_string(name, value)
     environment = StreamExecutionEnvironment.get_execution_environment(options)
     kafka = task["kafka"]
+    user, password = kafka["sasl.username"], kafka["sasl.password"]
     login = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security.scram.ScramLoginModule"
     properties = {
         "security.protocol": kafka["security.protocol"],
         "sasl.mechanism": kafka["sasl.mechanism"],
-        "sasl.jaas.config": f'{login} required username="{kafka["sasl.username"]}" password="{kafka["sasl.password"]}";',
+        "sasl.jaas.config": f'{login} required username="{user}" password="{password}";',
     }
     source = KafkaSource.builder().set_bootstrap_servers(kafka["bootstrap.servers"]).set_topics(task["topic"])
     source = source.set_group_id(task["group"]).set_properties(properties)

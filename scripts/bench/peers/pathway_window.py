@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 directory = Path(task["directory"])
 found: dict[tuple[str, int], tuple[int, float]] = {}
 times: list[float] = []
-read = 0
+read = [0]
 
 
 class Reading(pw.Schema):
@@ -35,11 +35,10 @@ class Reading(pw.Schema):
 
 def counted(_key, row, _time, is_addition) -> None:
     """The stream has no end: it is over when every record has been counted."""
-    global read
     if is_addition:
         if not times:
             times.append(time.time())
-        read = row["records"]
+        read[0] = row["records"]
 
 
 def result(_key, row, _time, is_addition) -> None:
@@ -52,7 +51,7 @@ def result(_key, row, _time, is_addition) -> None:
 
 def ended(_time) -> None:
     """A step has been worked off."""
-    if read < task["records"]:
+    if read[0] < task["records"]:
         return
     seconds = time.time() - times[0]
     with (directory / "windows.csv").open("w") as file:
