@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +153,7 @@ def main(
     if context.invoked_subcommand is not None:
         return
     size = TINY if tiny else QUICK if quick else FULL
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by whomever, it leaves nothing behind
     began, made = time.monotonic(), datetime.now(UTC)
     machine = hardware.machine()
     peers.install(said := _saying(began))

@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-import time
 from pathlib import Path
+from time import time as now
 
 task = json.loads(os.environ["TASK"]) if "TASK" in os.environ else json.load(sys.stdin)
 if "TASK" not in os.environ:
@@ -33,15 +33,15 @@ class Reading(pw.Schema):
     value: float
 
 
-def counted(_key, row, _time, is_addition) -> None:
+def counted(key, row, time, is_addition) -> None:
     """The stream has no end: it is over when every record has been counted."""
     if is_addition:
         if not times:
-            times.append(time.time())
+            times.append(now())
         read[0] = row["records"]
 
 
-def result(_key, row, _time, is_addition) -> None:
+def result(key, row, time, is_addition) -> None:
     name = (row["site"], row["sensor"], row["day"])
     if is_addition:
         found[name] = (row["count"], row["total"])
@@ -49,11 +49,11 @@ def result(_key, row, _time, is_addition) -> None:
         found.pop(name)
 
 
-def ended(_time) -> None:
+def ended(time) -> None:
     """A step has been worked off."""
     if read[0] < task["records"]:
         return
-    seconds = time.time() - times[0]
+    seconds = now() - times[0]
     with (directory / "windows.csv").open("w") as file:
         for (site, sensor, day), (count, total) in found.items():
             key = sensor if site == "home" else f"{site}/{sensor}"
