@@ -23,6 +23,8 @@ from topics.names import RAW, Series, sensor_key
 SHARE = 0.6
 CONNECTIONS = 2
 """Of redis-benchmark: the server never waits for a client."""
+LEAST_CALLS = 400
+"""Fewer are over before its clock has moved."""
 CHECKED = 3
 """Houses whose raw series are compared point by point; of all of them the number of points is."""
 AT_ONCE = 10_000
@@ -113,7 +115,7 @@ def _madd(settings: Settings, data: Dataset) -> float:
             pipeline.execute_command("TS.CREATE", key, "DUPLICATE_POLICY", "FIRST", "LABELS", "site", "limit")
         pipeline.execute()
     points = [word for number in range(settings.batch) for word in (keys[number % len(keys)], "*", "21.5")]
-    calls = max(10, data.readings // settings.batch)
+    calls = max(LEAST_CALLS, data.readings // settings.batch)
     command = [str(redis_home() / "bin" / "redis-benchmark"), "-p", str(settings.redis_port), "--csv", "-P", "1"]
     command += ["--user", settings.redis_ingest_user, "-a", connections.password(settings, "redis_ingest_password")]
     done = subprocess.run(

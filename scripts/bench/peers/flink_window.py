@@ -68,6 +68,11 @@ def parsed(text):
     return (sensor if site == "home" else f"{site}/{sensor}"), value["ts"], float(value["value"])
 
 
+def reading_type():
+    """A new one each time: once it was used it holds a Java object, and a tag that has it cannot be pickled."""
+    return Types.TUPLE([Types.STRING(), Types.LONG(), Types.DOUBLE()])
+
+
 def main() -> None:
     task = json.load(sys.stdin)
     rest = urlsplit(task["flink"])
@@ -106,14 +111,13 @@ def main() -> None:
     for name, value in properties.items():
         sink = sink.set_property(name, value)
 
-    row = Types.TUPLE([Types.STRING(), Types.LONG(), Types.DOUBLE()])
-    late = OutputTag("late", row)
+    late = OutputTag("late", reading_type())
     strategy = WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_seconds(DELAY_SECONDS))
     heartbeat = f'"sensor":"{task["heartbeat"]}"'
     windows = (
         environment.from_source(source.build(), WatermarkStrategy.no_watermarks(), "readings")
         .filter(lambda text: heartbeat not in text)
-        .map(parsed, row)
+        .map(parsed, reading_type())
         .assign_timestamps_and_watermarks(strategy.with_timestamp_assigner(Stamp()))
         .key_by(lambda reading: reading[0], Types.STRING())
         .window(TumblingEventTimeWindows.of(Time.days(1)))
