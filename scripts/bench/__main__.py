@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -164,7 +163,9 @@ def main(
     result = report.Report(
         made=f"{made:%Y-%m-%d}",
         size=size.name,
-        command=" ".join(["python -m scripts.bench", *sys.argv[1:]]),
+        command=" ".join(
+            ["python -m scripts.bench", *_options(quick=quick, tiny=tiny), *(f"--stage {n}" for n in stages or ())]
+        ),
         seconds=time.monotonic() - began,
         rounds=measuring.rounds,
         machine=machine,
@@ -261,6 +262,10 @@ def filled(said: Callable[[str], None], *data: Dataset) -> Iterator[tuple[Datase
     finally:
         for each in data:
             admin.delete(each.settings)
+
+
+def _options(**given: bool) -> Iterator[str]:
+    return (f"--{name}" for name, is_given in given.items() if is_given)
 
 
 def _saying(began: float) -> Callable[[str], None]:

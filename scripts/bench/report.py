@@ -85,7 +85,7 @@ def lines(report: Report) -> Iterator[str]:
 
 def _goal(goal: Goal) -> list[str]:
     low, high = spread(goal.values)
-    bar = f"{'≥' if goal.at_least else '≤'} {number(goal.bar)}{_unit(goal)}"
+    bar = f"{'≥' if goal.at_least else '≤'} {goal.bar:,g}{_unit(goal)}"
     between = f"{number(low)}–{number(high)}" if len(goal.values) > 1 else ""
     return [goal.name, bar, number(goal.median) + _unit(goal), between, "reached" if goal.reached else "**missed**"]
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -167,17 +168,23 @@ def program(peer: Peer, data: Dataset, directory: Path, **more: Any) -> dict[str
         **peer.options,
         **more,
     }
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(HERE if not peer.own else ROOT)}
     python = sys.executable if peer.own else str(PYTHON)
-    # The task is told by standard input: it holds passwords, and others can read a command's arguments.
+    return talk([python, str(HERE / peer.program)], task, directory, PYTHONPATH=str(ROOT if peer.own else HERE))
+
+
+def talk(command: list[str], task: dict[str, Any], directory: Path, **environment: str) -> dict[str, Any]:
+    """Run a program with a task on its standard input; returns the JSON of its last line. Raises ``PeerError``.
+
+    The task holds passwords, and others can read a command's arguments.
+    """
     running = subprocess.Popen(
-        [python, str(HERE / peer.program)],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=directory,
-        env=environment,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", **environment},
         start_new_session=True,
     )
     try:
@@ -186,10 +193,12 @@ def program(peer: Peer, data: Dataset, directory: Path, **more: Any) -> dict[str
         raise PeerError(f"it was given up after {TIMEOUT} s") from None
     finally:
         if running.poll() is None:
-            os.killpg(running.pid, 9)
+            os.killpg(running.pid, signal.SIGKILL)  # with what it has started
             running.wait()
-    lines = said.strip().splitlines()
     try:
-        return dict(json.loads(lines[-1]))
+        told = json.loads(said.strip().splitlines()[-1])
     except (IndexError, ValueError):
-        raise PeerError(f"exit code {running.returncode}: {said[-SHOWN:]}") from None
+        told = None
+    if running.returncode or not isinstance(told, dict):
+        raise PeerError(f"exit code {running.returncode}: {said[-SHOWN:]}")
+    return told

@@ -13,6 +13,9 @@ from scripts.bench import report
 from scripts.bench.measure import Goal, Row, Stage
 from scripts.bench.plot import drawn
 from scripts.bench.report import Report
+from settings import ROOT
+
+DOCS = ROOT / "docs"
 
 STAGES = [
     Stage(
@@ -81,3 +84,9 @@ def test_a_file_that_is_no_report_is_told(tmp_path: Path) -> None:
     file.write_bytes(msgspec.json.encode({"a": 1}))
     with pytest.raises(UserError, match="no report"):
         report.read(file)
+
+
+def test_the_recorded_markdown_is_that_of_the_recorded_run() -> None:
+    recorded = report.read(DOCS / "benchmarks.json")
+    assert (DOCS / "benchmarks.md").read_text(encoding="utf-8") == "\n".join(report.lines(recorded)) + "\n"
+    assert (DOCS / "benchmarks.svg").read_text(encoding="utf-8") == drawn(recorded.stages)
