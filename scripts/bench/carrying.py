@@ -1,4 +1,4 @@
-"""Run the bridge as a process, and see from Redis when it has begun and when it is done."""
+"""Run the bridge as a process, as the stack does, and see from Redis when it has begun and when it is done."""
 
 from __future__ import annotations
 
@@ -21,25 +21,29 @@ STALL_SECONDS = 120
 STOP_SECONDS = 30
 
 
+BRIDGE = ("ingest",)
+EXPORTER = ("jobs", "metrics")
+
+
 @contextmanager
-def bridge(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """``python -m ingest`` with these settings, until the block is left."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "ingest"],
+def running(settings: Settings, module: tuple[str, ...]) -> Iterator[None]:
+    """``python -m`` a module with these settings, until the block is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module],
         cwd=ROOT,
         env={**os.environ, **settings.environment()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield running
+        yield
     finally:
-        running.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         try:
-            running.wait(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+            process.kill()
+            process.wait()
 
 
 class Writes:

@@ -75,13 +75,13 @@ class Run:
 
 @contextmanager
 def live(settings: Settings) -> Iterator[None]:
-    """Empty topics, the live job, and a bridge; all of it is gone when the block is left."""
+    """Empty topics, the live job, bridge and exporter; all of it is gone when the block is left."""
     admin.delete(settings)
     admin.create(settings)
     ingest.clear(settings)
     job = warm.submit(settings, local_tools(settings))
     try:
-        with carrying.bridge(settings):
+        with carrying.running(settings, carrying.BRIDGE), carrying.running(settings, carrying.EXPORTER):
             yield
     finally:
         cluster.cancel(settings, job)

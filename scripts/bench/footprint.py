@@ -26,7 +26,7 @@ START_BAR = 40
 LOOK_SECONDS = 0.5
 SETTLE_SECONDS = 3
 BIGGEST = 10
-OURS = {"ingest": "bridge", "scripts.bench.sending": "producer"}
+OURS = {"ingest": "bridge", "jobs": "exporter", "scripts.bench.sending": "producer"}
 """Modules that are run by the benchmark, and not by the stack."""
 
 

@@ -42,7 +42,7 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
         clear(settings)
         own = settings.model_copy(update={"ingest_group": f"ingest-{next(turn)}"})
         writes = carrying.Writes(settings)
-        with carrying.bridge(own):
+        with carrying.running(own, carrying.BRIDGE):
             began, ended = carrying.watch(writes, lambda: carrying.caught_up(own))
         writes.close()
         return Outcome(data.readings / (ended - began), data.readings, errors=wrong(data))
