@@ -155,8 +155,10 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by whomever, it leaves nothing behind
     began, made = time.monotonic(), datetime.now(UTC)
     machine = hardware.machine()
-    peers.install(said := _saying(began))
+    said = _saying(began)
     wanted = tuple(stages or size.stages)
+    if {StageName.JOB, StageName.INGEST} & set(wanted):
+        peers.install(said)
     left_out = [*size.left_out, *(name.value for name in size.stages if name not in wanted)]
     measuring = Measuring(rounds or size.rounds, said)
     found = Session(size, measuring).run(wanted)
