@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live up down status logs reset test check audit chaos format lock
+.PHONY: help demo live up down status logs reset test check audit chaos bench format lock
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ test: $(READY) check ## everything, on the real stack
 chaos: $(READY) ## kill, freeze and starve every process and compare in the end, on a stack of its own [ROUNDS=n] [SEED=s]
 	@$(RUN) -m scripts.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
+bench: $(READY) ## measure everything beside its limits and beside other systems, on stacks of its own [QUICK=1] [RECORD=1]
+	@$(RUN) -m scripts.bench $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
 check: $(READY) ## format, lint, types, unit tests, known vulnerabilities
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
@@ -60,6 +63,7 @@ lock: $(READY) ## pin the requirements anew
 	@$(RUN) -m piptools compile $(PIN) --output-file requirements.txt requirements.in
 	@$(RUN) -m piptools compile $(PIN) --output-file requirements-build.txt requirements-build.in
 	@$(RUN) -m piptools compile $(PIN) --allow-unsafe --output-file requirements-dev.txt requirements-dev.in
+	@$(RUN) -m piptools compile $(PIN) --output-file requirements-peers.txt requirements-peers.in
 
 PIN := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
 

@@ -19,6 +19,8 @@ from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
 
+KINDS = (RAW, LATE_REJECTED, *DERIVED)
+"""Kinds of series."""
 TOLERANCE = 1e-9
 Points = dict[int, float]
 """Values of one series by ts (epoch ms)."""
@@ -67,10 +69,13 @@ def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str
     return results(readings(simulation, ticks), simulation.catalogue, watermark, settings)
 
 
-def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: Settings) -> dict[str, Points]:
+def results(
+    frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: Settings, *, raw: bool = True
+) -> dict[str, Points]:
     """The points of every series that readings give, by key in Redis; ``watermark`` (ms) says how far the stream is.
 
-    ``frame`` has them in the order of sending, with the columns of ``readings``.
+    ``frame`` has them in the order of sending, with the columns of ``readings``; without ``raw`` their own series are
+    left out.
     """
     if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
         raise ValueError("the oracle knows windows of one and two days only")
@@ -83,7 +88,8 @@ def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: S
     kind = closed.sensor.astype(str).map({s.name: s.aggregate for s in sensors.values()})
 
     series: dict[Series, Points] = {}
-    _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
+    if raw:
+        _collect(series, RAW, frame.drop_duplicates(["site", "sensor", "ts"]), "ts", "value")
     _collect(series, LATE_REJECTED, frame[late], "ts", "value")
     _collect(series, AGG_DAY_COUNT, closed, "day", "count")
     _collect(series, AGG_DAY, closed[kind == "mean"], "day", "mean")
@@ -107,14 +113,12 @@ def results(frame: pd.DataFrame, sensors: Catalogue, watermark: int, settings: S
     return {name.key(settings.prefix): points for name, points in series.items()}
 
 
-def stored(settings: Settings, sites: Sequence[str] = ()) -> dict[str, Points]:
-    """The points of every series in Redis, by key; with ``sites`` of these alone."""
+def stored(settings: Settings, sites: Sequence[str] = (), kinds: Sequence[str] = KINDS) -> dict[str, Points]:
+    """The points of every series of these kinds in Redis, by key; with ``sites`` of these alone."""
     with connections.redis(settings, "viewer") as client:
-        kinds = ",".join((RAW, LATE_REJECTED, *DERIVED))
         of = [f"site=({','.join(sites)})"] if sites else []
-        found = client.execute_command(
-            "TS.MRANGE", "-", "+", "FILTER", f"series=({kinds})", f"prefix={settings.prefix}", *of
-        )
+        wanted = (f"series=({','.join(kinds)})", f"prefix={settings.prefix}", *of)
+        found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", *wanted)
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import psutil
-import requests
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,22 +15,21 @@ from rich.table import Table
 import command_line
 import settings as settings_module
 from command_line import UserError
-from jobs import cluster, replay, results
-from jobs.bounds import Bounds
-from jobs.daily_aggregates import configuration
-from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
-from jobs.tools import job_jar
+from jobs import replay
+from jobs.statements import DEFINITIONS
 from producer.__main__ import START, parse_start
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names
 from scripts import oracle, warm
+from scripts.bench import bounded
+from scripts.bench.bounded import Declaration
 from scripts.repeats import Repeats
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from settings import Settings, milliseconds
 from topics import admin, catalogue
-from topics.names import READINGS, Series
+from topics.names import READINGS
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -42,7 +38,6 @@ FORMS = Path(__file__).with_name("forms")
 PREFIX = "bench-deduplication."
 CHECKPOINTS = timedelta(seconds=2)
 """Often enough that the last one holds all but a little."""
-GIVE_UP_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -157,74 +152,15 @@ def _run(
     """Its cost, None when it was given up."""
     replay.clear(settings)
     admin.create(settings)
-    end = admin.end_offsets(settings, settings.prefix + READINGS)
-    everything = Bounds(settings.prefix, dict.fromkeys(end, 0), end, 0, last_day)
-    taskmanager = psutil.Process(stack.pid("taskmanager")).cpu_times
-    before = taskmanager()
-    job = _submit(settings, form, everything)
-    if not _ends(settings, job):
-        return None
-    after = taskmanager()
-    account = requests.get(f"{settings.flink}/jobs/{job}", timeout=cluster.TIMEOUT).json()
-    taken = requests.get(f"{settings.flink}/jobs/{job}/checkpoints", timeout=cluster.TIMEOUT).json()
-    return Cost(
-        seconds=account["duration"] / 1000,
-        processor=after.user + after.system - before.user - before.system,
-        state=int(taken["summary"]["state_size"]["max"]),
-        wrong=_wrong(settings, wanted) if wanted is not None else 0,
+    declaration = Declaration(
+        definitions=[form.clock if name == "clock" else name for name in DEFINITIONS],
+        values={} if form.memory is None else {"memory_ms": str(form.memory)},
     )
-
-
-def _ends(settings: Settings, job: str) -> bool:
-    """Wait for the end of a run. One that takes too long, for instance for want of memory, is cancelled: False."""
-    deadline = time.monotonic() + GIVE_UP_SECONDS
-    ended = False
-    try:
-        while not ended and time.monotonic() < deadline:
-            time.sleep(0.5)
-            ended = cluster.read_offsets(settings, job) is None
-    finally:
-        if not ended:
-            cluster.cancel(settings, job)
-    return ended
-
-
-def _submit(settings: Settings, form: Form, bounds: Bounds) -> str:
-    """The job as ``jobs.daily_aggregates`` declares it, but for the form."""
-    values = parameters(settings, catalogue.read(settings.sensors), bounds)
-    if form.memory is not None:
-        values["memory_ms"] = str(form.memory)
-    rest = urlsplit(settings.flink)
-    options = {
-        **configuration(settings),
-        "execution.target": "remote",
-        "rest.address": str(rest.hostname),
-        "rest.port": str(rest.port),
-        "pipeline.jars": job_jar().as_uri(),
-    }
-    with warm.pyflink():
-        from pyflink.table import EnvironmentSettings, TableEnvironment
-
-        environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-        for option, value in options.items():
-            environment.get_config().set(option, value)
-        for statement in statements([form.clock if name == "clock" else name for name in DEFINITIONS], values):
-            environment.execute_sql(statement)
-        insert = environment.create_statement_set()
-        for statement in statements(RESULTS, values):
-            insert.add_insert_sql(statement)
-        job = str(insert.execute().get_job_client().get_job_id())
-    cluster.wait_until_running(settings, job)
-    return job
-
-
-def _wrong(settings: Settings, wanted: dict[str, oracle.Points]) -> int:
-    """Results that pandas computes otherwise."""
-    found: dict[str, oracle.Points] = {}
-    for result in results.read(settings).found.values():
-        series, site, sensor, _, ts = result.place
-        found.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
-    return len(oracle.compare(found, wanted).differences)
+    cost = bounded.run(settings, stack.pid("taskmanager"), declaration, bounded.everything(settings, last_day))
+    if cost is None:
+        return None
+    wrong = len(oracle.compare(bounded.found(settings), wanted).differences) if wanted is not None else 0
+    return Cost(cost.seconds, cost.processor, cost.state, wrong)
 
 
 def _better(one: Cost, other: Cost) -> Cost:

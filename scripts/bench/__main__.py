@@ -1,0 +1,278 @@
+"""python -m scripts.bench: the system beside its limits, and beside what else one would use."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import command_line
+from scripts.bench import end_to_end, footprint, growth, hardware, ingest, job, latency, peers, producer, report
+from scripts.bench.dataset import Dataset
+from scripts.bench.ground import ROOMY, Ground, ground
+from scripts.bench.measure import Measuring, Row, Stage
+from scripts.bench.peers import Peer
+from settings import ROOT
+from topics import admin
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(highlight=False, stderr=True)
+DOCS = ROOT / "docs"
+NAME = "benchmarks"
+
+
+class StageName(StrEnum):
+    """What can be measured for itself."""
+
+    PRODUCER = "producer"
+    JOB = "job"
+    INGEST = "ingest"
+    GROWTH = "growth"
+    LATENCY = "latency"
+    END_TO_END = "end_to_end"
+    FOOTPRINT = "footprint"
+
+
+SPEED = (StageName.PRODUCER, StageName.JOB, StageName.INGEST, StageName.GROWTH)
+"""Stages on a roomy stack. The others run on one as it is shipped."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: houses (of ten sensors) and days of each stage's readings, rounds, and by whom."""
+
+    name: str
+    rounds: int
+    sent: tuple[int, int]
+    job: tuple[int, int]
+    fast: tuple[int, int]
+    slow: tuple[int, int]
+    carried: tuple[int, int]
+    few: tuple[int, int]
+    whole: tuple[int, int]
+    paced_days: int
+    growth: int
+    growing: tuple[int, ...]
+    days_open: tuple[int, ...]
+    windows: tuple[Peer, ...]
+    sinks: tuple[Peer, ...]
+    stages: tuple[StageName, ...]
+    roomy: dict[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+FULL = Size(
+    name=report.FULL,
+    rounds=3,
+    sent=(500, 20),
+    job=(500, 84),
+    fast=(500, 10),
+    slow=(50, 8),
+    carried=(500, 10),
+    few=(50, 4),
+    whole=(500, 10),
+    paced_days=6,
+    growth=10_000_000,
+    growing=(10, 100, 1_000, 10_000),
+    days_open=(1, 10, 60),
+    windows=peers.WINDOWS,
+    sinks=(peers.TS_ADD, peers.QUIX_REDIS),
+    stages=tuple(StageName),
+    roomy=ROOMY,
+)
+QUICK = Size(
+    name="quick: far fewer readings",
+    rounds=3,
+    sent=(500, 1),
+    job=(500, 2),
+    fast=(50, 4),
+    slow=(5, 7),
+    carried=(500, 1),
+    few=(5, 4),
+    whole=(500, 2),
+    paced_days=2,
+    growth=0,
+    growing=(),
+    days_open=(),
+    windows=(peers.BYTEWAX, peers.QUIX),
+    sinks=(peers.TS_ADD,),
+    stages=tuple(stage for stage in StageName if stage is not StageName.GROWTH),
+    left_out=(
+        "cost as work grows",
+        "Pathway, PyFlink and slower configurations of Bytewax",
+        "Redis sink of Quix Streams",
+    ),
+)
+TINY = Size(
+    name="tiny: a try, no measurement",
+    rounds=1,
+    sent=(20, 2),
+    job=(20, 7),
+    fast=(20, 7),
+    slow=(2, 7),
+    carried=(20, 2),
+    few=(2, 2),
+    whole=(20, 3),
+    paced_days=2,
+    growth=100_000,
+    growing=(2, 20),
+    days_open=(1, 10),
+    windows=peers.WINDOWS,
+    sinks=(peers.TS_ADD, peers.QUIX_REDIS),
+    stages=tuple(StageName),
+)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer readings, fewer peers: some minutes.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Everything once, over next to nothing: does it work?")] = False,
+    stages: Annotated[
+        list[StageName] | None, typer.Option("--stage", help="A stage to run.", show_default="all")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of each contender.", show_default="3")] = None,
+    output: Annotated[Path, typer.Option(help="Directory for the results.")] = ROOT / ".local" / "bench",
+    record: Annotated[bool, typer.Option("--record", help="Write docs/benchmarks.* as well.")] = False,
+) -> None:
+    """Measure, compare every result with pandas, and write JSON, Markdown and a plot.
+
+    On stacks of its own, which are gone in the end; what runs meanwhile on this machine spoils the figures. Exits with
+    1 when a result of the system is wrong. A bar that is missed is told, and is no error.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    size = TINY if tiny else QUICK if quick else FULL
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by whomever, it leaves nothing behind
+    began, made = time.monotonic(), datetime.now(UTC)
+    machine = hardware.machine()
+    said = _saying(began)
+    wanted = tuple(stages or size.stages)
+    if {StageName.JOB, StageName.INGEST} & set(wanted):
+        peers.install(said)
+    left_out = [*size.left_out, *(name.value for name in size.stages if name not in wanted)]
+    measuring = Measuring(rounds or size.rounds, said)
+    found = Session(size, measuring).run(wanted)
+    result = report.Report(
+        made=f"{made:%Y-%m-%d}",
+        size=size.name,
+        command=" ".join(
+            ["python -m scripts.bench", *_options(quick=quick, tiny=tiny), *(f"--stage {n}" for n in stages or ())]
+        ),
+        seconds=time.monotonic() - began,
+        rounds=measuring.rounds,
+        machine=machine,
+        versions=hardware.versions(),
+        stages=found,
+        left_out=left_out,
+    )
+    told = report.write(result, output, NAME)
+    if record:
+        report.write(result, DOCS, NAME)
+    for goal in result.missed:
+        said(f"missed: {goal.name}: {report.number(goal.median)}, the bar is {report.number(goal.bar)}")
+    console.print(f"{told}, beside it {NAME}.json and {report.PLOT}", soft_wrap=True)
+
+
+@app.command("report")
+def shown(
+    file: Annotated[Path, typer.Argument(help="benchmarks.json of a run.")],
+    into: Annotated[Path, typer.Option(help="Directory.")] = DOCS,
+) -> None:
+    """Write a run's Markdown and plot again."""
+    report.write(report.read(file), into, NAME)
+
+
+@dataclass
+class Session:
+    """The stages of one run, on the stacks that they want."""
+
+    size: Size
+    measuring: Measuring
+    stages: list[Stage] = field(default_factory=list)
+    memory: footprint.Memory | None = None
+
+    def run(self, wanted: tuple[StageName, ...]) -> list[Stage]:
+        """All of them; those that need no roomy stack come last."""
+        speed = [name for name in SPEED if name in wanted]
+        rest = [name for name in StageName if name in wanted and name not in SPEED]
+        turns = [(self.size.roomy, speed), ({}, rest)] if self.size.roomy else [({}, speed + rest)]
+        for others, names in turns:
+            if names:
+                with ground(self.measuring.said, **others) as stack:
+                    for name in names:
+                        self.measuring.said(f"== {name}")
+                        self.stages.append(self._stage(name, stack))
+        return self.stages
+
+    def _stage(self, name: StageName, stack: Ground) -> Stage:
+        size, measuring = self.size, self.measuring
+
+        def data(called: str, of: tuple[int, int]) -> Dataset:
+            return Dataset(stack.settings, called, *of)
+
+        match name:
+            case StageName.PRODUCER:
+                return producer.stage(measuring, data("sent", size.sent))
+            case StageName.JOB:
+                with filled(
+                    measuring.said, data("job", size.job), data("fast", size.fast), data("slow", size.slow)
+                ) as d:
+                    whole, fast, slow = d
+                    others = [(peer, fast if peer.fast else slow) for peer in size.windows]
+                    return job.stage(measuring, stack.stack, whole, others)
+            case StageName.INGEST:
+                with filled(measuring.said, data("carried", size.carried), data("few", size.few)) as d:
+                    return ingest.stage(measuring, d[0], d[1], list(size.sinks))
+            case StageName.GROWTH:
+                return growth.stage(measuring, stack, size.growth, size.growing, size.days_open)
+            case StageName.LATENCY:
+                return latency.stage(data("paced", (latency.SITES, size.paced_days)))
+            case StageName.END_TO_END:
+                return end_to_end.stage(measuring, data("whole", size.whole), self._alone(), self._memory(stack))
+            case StageName.FOOTPRINT:
+                if not (memory := self._memory(stack)).most:
+                    end_to_end.Run(data("whole", size.whole), memory).once()
+                return footprint.stage(stack, memory)
+
+    def _memory(self, stack: Ground) -> footprint.Memory:
+        self.memory = self.memory or footprint.Memory(stack.stack)
+        return self.memory
+
+    def _alone(self) -> list[Row]:
+        """What the stages of the way have reached for themselves."""
+        way = (StageName.PRODUCER, StageName.JOB, StageName.INGEST)
+        return [row for stage in self.stages if stage.name in way for row in stage.rows if row.role == "ours"]
+
+
+@contextmanager
+def filled(said: Callable[[str], None], *data: Dataset) -> Iterator[tuple[Dataset, ...]]:
+    """Datasets in their topics, until the block is left."""
+    try:
+        for each in data:
+            each.fill(said)
+        yield data
+    finally:
+        for each in data:
+            admin.delete(each.settings)
+
+
+def _options(**given: bool) -> Iterator[str]:
+    return (f"--{name}" for name, is_given in given.items() if is_given)
+
+
+def _saying(began: float) -> Callable[[str], None]:
+    return lambda line: console.print(f"{time.monotonic() - began:7.1f} s  {line}", soft_wrap=True, markup=False)
+
+
+if __name__ == "__main__":
+    command_line.run(app, "python -m scripts.bench")

@@ -1,0 +1,94 @@
+"""Run the bridge as a process, as the stack does, and see from Redis when it has begun and when it is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import connections
+from command_line import UserError
+from settings import ROOT, Settings
+from topics import admin
+
+LOOK_SECONDS = 0.02
+QUIET_SECONDS = 1.0
+STALL_SECONDS = 120
+STOP_SECONDS = 30
+
+
+BRIDGE = ("ingest",)
+EXPORTER = ("jobs", "metrics")
+
+
+@contextmanager
+def running(settings: Settings, module: tuple[str, ...]) -> Iterator[None]:
+    """``python -m`` a module with these settings, until the block is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module],
+        cwd=ROOT,
+        env={**os.environ, **settings.environment()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Writes:
+    """Counts the commands by which points come into Redis. Asking Redis does not ask the bridge for anything."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis = connections.redis(settings, "admin")
+        self._redis.config_resetstat()
+
+    def count(self) -> int:
+        """TS.MADD so far."""
+        told = self._redis.info("commandstats")
+        return sum(stats["calls"] for name, stats in told.items() if name.lower() == "cmdstat_ts.madd")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._redis.close()
+
+
+def watch(writes: Writes, done: Callable[[], bool]) -> tuple[float, float]:
+    """Epoch seconds of the first write and of the last one before ``done``, which is asked whenever it is quiet.
+
+    Raises ``UserError`` when nothing moves any more and it is not done.
+    """
+    began = last = 0.0
+    count = 0
+    moved = asked = time.monotonic()
+    while True:
+        now = time.monotonic()
+        if (found := writes.count()) != count:
+            count, last, moved = found, time.time(), now
+            began = began or last
+        elif now - max(moved, asked) > QUIET_SECONDS:
+            if done():
+                return began, last
+            asked = time.monotonic()
+            if now - moved > STALL_SECONDS:
+                raise UserError("the bridge does not come to an end: nothing is written any more")
+        time.sleep(LOOK_SECONDS)
+
+
+def caught_up(settings: Settings) -> bool:
+    """Whether the bridge has committed everything that there is."""
+    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    topics = admin.existing(settings)
+    ends = {(topic, p): end for topic in topics for p, end in admin.end_offsets(settings, topic).items()}
+    dead = settings.prefix + "deadLetter"
+    return all(committed.get(place, 0) >= end for place, end in ends.items() if place[0] != dead)

@@ -1,0 +1,99 @@
+"""The job over a bounded topic, the same source into blackhole, and the daily windows of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line import UserError
+from jobs import replay
+from scripts.bench import bounded, peers
+from scripts.bench.bounded import THE_JOB, Declaration
+from scripts.bench.dataset import Daily, Dataset, judge
+from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, ratios
+from scripts.bench.peers import Peer
+from scripts.oracle import Points, compare
+from scripts.stack.supervision import Stack
+from topics import admin
+
+SQL = Path(__file__).with_name("sql")
+LIMIT = Declaration(definitions=("readings", str(SQL / "blackhole")), results=(str(SQL / "into_blackhole"),))
+
+SHARE = 0.5
+TIMES_FAST, TIMES_SLOW = 10, 100
+
+
+@dataclass
+class Job:
+    """The job over a dataset that stands in its topic, and what must come of it."""
+
+    stack: Stack
+    data: Dataset
+    wanted: dict[str, Points]
+
+    def run(self) -> Outcome:
+        """The whole job once, its results compared."""
+        cost = self._cost(THE_JOB)
+        errors = compare(bounded.found(self.data.settings), self.wanted).differences
+        return self._outcome(cost, errors)
+
+    def limit(self) -> Outcome:
+        """The same source into blackhole."""
+        return self._outcome(self._cost(LIMIT), [])
+
+    def _cost(self, declaration: Declaration) -> bounded.Cost:
+        settings = self.data.settings
+        replay.clear(settings)
+        admin.create(settings)
+        bounds = bounded.everything(settings, self.data.last_day)
+        cost = bounded.run(settings, self.stack.pid("taskmanager"), declaration, bounds)
+        if cost is None:
+            raise UserError("the job was given up: it takes too long")
+        return cost
+
+    def _outcome(self, cost: bounded.Cost, errors: list[str]) -> Outcome:
+        readings = self.data.readings
+        more = {"processor, µs/reading": cost.processor / readings * 1e6}
+        return Outcome(readings / cost.seconds, readings, errors=errors, more=more)
+
+
+def stage(measuring: Measuring, stack: Stack, data: Dataset, others: list[tuple[Peer, Dataset]]) -> Stage:
+    """All of it; each peer comes with the readings that it gets. Raises ``WrongResultError``."""
+    job = Job(stack, data, data.expected())
+    contenders = [
+        Contender("source → blackhole", "limit", job.limit, warm=job.limit),
+        Contender("the job", "ours", job.run, note="all series, gate, lateness, duplicates", warm=job.run),
+    ]
+    wanted: dict[str, Daily] = {}
+    for peer, its_data in others:
+        if its_data.name not in wanted:
+            wanted[its_data.name] = its_data.daily()
+        contenders.append(_peer(peer, its_data, wanted[its_data.name]))
+    rows = measuring.take_turns(contenders)
+    limit, ours = rows[0], rows[1]
+    goals = [Goal("job / limit", ratios(ours, limit), SHARE), *_against(ours, rows[2:], [peer for peer, _ in others])]
+    return Stage(
+        "job", "Job", rows, goals, [f"{data.readings:,} readings of {data.sensors:,} sensors, {data.days} days"]
+    )
+
+
+def _peer(peer: Peer, data: Dataset, wanted: Daily) -> Contender:
+    def run() -> Outcome:
+        found = peers.run(peer, data)
+        verdict = judge(wanted, data.settled_day, found.windows, found.rejected)
+        of = f"; {len(wanted.rejected):,} are too late"
+        return Outcome(data.readings / found.seconds, data.readings, wrong=f"{verdict}{of}")
+
+    return Contender(peer.name, "peer", run, note=peer.note)
+
+
+def _against(ours: Row, rows: list[Row], those: list[Peer]) -> list[Goal]:
+    """Against each product in its best configuration."""
+    best: dict[str, tuple[Row, Peer]] = {}
+    for row, peer in zip(rows, those, strict=True):
+        if row.values and (peer.product not in best or max(row.values) > max(best[peer.product][0].values)):
+            best[peer.product] = (row, peer)
+    return [
+        Goal(f"job / {row.name}", ratios(ours, row), TIMES_FAST if peer.fast else TIMES_SLOW)
+        for row, peer in best.values()
+    ]

@@ -1,0 +1,68 @@
+"""python -m scripts.bench.sending KIND SITES DAYS [RECORDS]: one run at full speed, as a process of its own.
+
+``ours`` is the producer, ``constant`` the same librdkafka with one payload over and over. Its one line of JSON has
+``began`` and ``ended`` (epoch seconds) and ``sent`` (records).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from itertools import repeat
+
+import settings as settings_module
+from command_line import UserError
+from producer import run as producing
+from producer.delivery import POLL_EVERY, Delivery
+from scripts.bench.dataset import Dataset
+from settings import Settings
+
+PAYLOAD = b'{"site":"site-0250","sensor":"HVAC1","ts":1577836800000,"value":123.4}'
+"""As long as a reading is."""
+
+
+def main(kind: str, sites: int, days: int) -> None:
+    """Send, and tell."""
+    settings = settings_module.load()
+    data = Dataset(settings.model_copy(update={"prefix": ""}), settings.prefix.rstrip("."), sites, days)
+    began, sent = {"ours": _ours, "constant": _constant}[kind](settings, data)
+    print(json.dumps({"began": began, "ended": time.time(), "sent": sent}))
+
+
+def _ours(settings: Settings, data: Dataset) -> tuple[float, int]:
+    """The producer's own run. The first tick, which wakes the partitions, and the pause behind it do not count."""
+    delivery = Delivery(settings, data.topic, data.simulation.identity)
+    awake: list[float] = []
+
+    def report(_progress: producing.Progress) -> None:
+        if not awake:
+            awake.append(time.time() + producing.WAKE_SECONDS)
+
+    producing.run(data.simulation, delivery, ticks=data.ticks, ticks_per_second=None, marks={}, report=report)
+    return awake[0], delivery.sent
+
+
+def _constant(settings: Settings, data: Dataset) -> tuple[float, int]:
+    """So many records with the producer's configuration, and no callbacks."""
+    delivery = Delivery(settings, data.topic, "constant")
+    producer = delivery._producer  # noqa: SLF001 - its configuration is what is wanted
+    produce, topic, partitions = producer.produce, data.topic, delivery.partitions
+    count = int(sys.argv[4])
+    began = time.time()
+    for number, payload in enumerate(repeat(PAYLOAD, count)):
+        while True:
+            try:
+                produce(topic, payload, None, number % partitions)
+                break
+            except BufferError:
+                producer.poll(0.05)
+        if number % POLL_EVERY == 0:
+            producer.poll(0)
+    if producer.flush():
+        raise UserError("Kafka has not taken everything")
+    return began, count
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,1 @@
+INSERT INTO nothing SELECT site, sensor, ts, `value`, event_time FROM readings;
