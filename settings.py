@@ -166,8 +166,8 @@ class Settings(BaseSettings):
 
     board: str = Field(
         "http://127.0.0.1:8000",
-        pattern=r"^(http://127\.0\.0\.1:\d{1,5})?$",
-        description="address of the board on this machine; empty: none",
+        pattern=r"^(http://(127\.0\.0\.1|0\.0\.0\.0):\d{1,5})?$",
+        description="address of the board on this machine; http://0.0.0.0:PORT in a container; empty: none",
     )
 
     # Grafana

@@ -18,7 +18,7 @@ from settings import ROOT, Settings
 from tests.scripts.containers.compose_file import command, environment, mounts, ours, services, settings_of
 from tests.scripts.containers.dockerfile import image_environment
 
-PROCESSES = ("kafka", "redis", "zookeeper", "jobmanager", "taskmanager", "ingest", "exporter")
+PROCESSES = ("kafka", "redis", "zookeeper", "jobmanager", "taskmanager", "ingest", "exporter", "board")
 
 PLACES = {
     # In the application's image; the Dockerfile makes /opt/java and /opt/flink.
@@ -121,6 +121,7 @@ NOT_GIVEN = {
     "redis_ca": "nobody else is on the network",
     "redis_certificate": "nobody else is on the network",
     "stack_certificate": "nobody else is on the network",
+    "board": "the board's own environment has it",
     "grafana": "of `push`; here Grafana reads files",
     "grafana_token": "of `push`; here Grafana reads files",
     "grafana_redis": "Grafana's own environment has it",
@@ -142,11 +143,17 @@ def test_settings_are_those_of_the_local_stack_but_for_the_addresses(inside: Set
     assert {name for name, value in inside if value != getattr(here, name)} == DIFFERENT.keys()
 
 
-@pytest.mark.parametrize("name", ["configure", "grant", "topics", "submit", "ingest", "exporter", "producer"])
+@pytest.mark.parametrize("name", ["configure", "grant", "topics", "submit", "ingest", "exporter", "producer", "board"])
 def test_all_have_the_same_settings(name: str) -> None:
     found = dict(services()[name]["environment"])
     assert found.pop("IOT_SECRETS", None) == ("/run/secrets" if "secrets" in services()[name] else None)
+    assert found.pop("IOT_BOARD", None) == ("http://0.0.0.0:8000" if name == "board" else None)
     assert found == services()["ingest"]["environment"]
+
+
+def test_the_board_has_the_viewers_password_alone() -> None:
+    assert [secret["source"] for secret in services()["board"]["secrets"]] == ["redis_viewer_password"]
+    assert not mounts(services()["board"])
 
 
 def test_no_other_container_has_any() -> None:
