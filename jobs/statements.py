@@ -39,9 +39,10 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
         "group": settings.prefix + settings.job_group,
-        "aggregate_of": _constants(
-            "STRING", [(HEARTBEAT, _text("none")), *((s.name, _text(s.aggregate)) for s in catalogue.values())]
-        ),
+        "known_sensors": _names([HEARTBEAT, *catalogue]),
+        # There is always one: an empty list is no SQL.
+        "meters": _names(["", *(sensor.name for sensor in catalogue.values() if sensor.aggregate == "difference")]),
+        "aggregate_of": _constants("STRING", ((s.name, _text(s.aggregate)) for s in catalogue.values())),
         "meter_of": _constants("STRING", ((part, _text(meter)) for meter, parts in meters for part in parts)),
         "slot_of": _constants("INT", ((part, str(n)) for _, parts in meters for n, part in enumerate(parts, 1))),
         "parts_of": _constants("INT", ((meter, str(1 + len(parts))) for meter, parts in meters)),
@@ -115,7 +116,11 @@ def _text(value: str) -> str:
     return f"'{quoted}'"
 
 
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(_text(name) for name in names)
+
+
 def _constants(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
-    # The NULL says that a look-up may fail. Without it Flink takes MAP[…][sensor] IS NOT NULL to be always true.
+    # The NULL says that a look-up may fail. Without it Flink takes MAP[…][sensor] for never NULL.
     entries = ["''", f"CAST(NULL AS {kind})", *(word for key, value in pairs for word in (_text(key), value))]
     return f"MAP[{', '.join(entries)}]"

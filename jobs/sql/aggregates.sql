@@ -1,7 +1,7 @@
 -- The windows over the accepted readings. They stay open for L + C (table.exec.emit.allow-lateness), and each
 -- accepted late reading makes its window fire again.
 --
--- Parameters: window and sliding_window (days and time), window_ms, aggregate_of (as in readings.sql), first_day_ms (the
+-- Parameters: window and sliding_window (days and time), window_ms, meters (those sensors), first_day_ms (the
 --   first day of a bounded run: of the day before it only the meters are read).
 
 -- Tumbling: one row a sensor and day.
@@ -28,5 +28,5 @@ SELECT
     COUNT(*) AS readings,
     MAX(measured - MOD(measured, ${window_ms})) - MIN(measured - MOD(measured, ${window_ms})) AS span
 FROM judged
-WHERE verdict IS NULL AND ${aggregate_of}[sensor] = 'difference'
+WHERE verdict IS NULL AND sensor IN (${meters})
 GROUP BY site, sensor, HOP(event_time, INTERVAL '${window}' DAY(3) TO SECOND(3), INTERVAL '${sliding_window}' DAY(3) TO SECOND(3));

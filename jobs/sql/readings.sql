@@ -1,7 +1,7 @@
 -- The readings, as they arrive.
 --
--- Parameters: topic, kafka (options: address, login and TLS), group, scan (options: where reading begins and ends), aggregate_of (a constant MAP from every known sensor to 'mean', 'sum',
---   'difference' or, for heartbeats, 'none'), future_tolerance_ms, watermark_delay (B, days and time).
+-- Parameters: topic, kafka (options: address, login and TLS), group, scan (options: where reading begins and ends),
+--   known_sensors (every sensor of the catalogue, and heartbeat), future_tolerance_ms, watermark_delay (B, days and time).
 --
 -- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
 -- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the
@@ -9,6 +9,10 @@
 --
 -- A reading of the sensor 'heartbeat' says how far time has come in a partition whose sensors are silent, so that it
 -- does not hold the others' windows open.
+--
+-- IS_NAME is in jobs/java/.
+CREATE TEMPORARY FUNCTION IS_NAME AS 'iot.IsName';
+
 CREATE TEMPORARY TABLE readings (
     site       STRING,
     sensor     STRING,
@@ -22,8 +26,8 @@ CREATE TEMPORARY TABLE readings (
          AND ts = FLOOR(ts)
          AND TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT) - ${future_tolerance_ms}, 3) <= sent
          AND ABS(`value`) <= 1.7976931348623157E308
-         AND ${aggregate_of}[sensor] IS NOT NULL
-         AND (site = 'home' OR REGEXP(site, '\A[A-Za-z0-9_.-]{1,64}\z'))
+         AND sensor IN (${known_sensors})
+         AND IS_NAME(site)
         THEN TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT), 3)
     END,
     WATERMARK FOR event_time AS event_time - INTERVAL '${watermark_delay}' DAY(3) TO SECOND(3)

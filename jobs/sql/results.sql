@@ -1,8 +1,8 @@
 -- What is emitted: one INSERT a kind of series. A point's time is window_end less one day.
 --
--- Parameters: aggregate_of, meter_of (MAP from a consumer to its meter), slot_of (MAP
---   from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has, itself included),
---   window, sliding_span_ms (sliding window less one tumbling window), rest_ttl, first_day_ms.
+-- Parameters: aggregate_of (MAP from a sensor to 'mean', 'sum' or 'difference'), meter_of (MAP from a consumer to its
+--   meter), slot_of (MAP from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has,
+--   itself included), window, sliding_span_ms (sliding window less one tumbling window), rest_ttl, first_day_ms.
 --
 -- The CASEs on total are there for the planner: a WHERE on the sensor would be pushed below the window, and a count
 -- alone would drop the sum from it, and either way the same windows would be computed twice.

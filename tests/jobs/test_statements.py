@@ -39,6 +39,13 @@ def test_the_catalogue_becomes_constants() -> None:
     assert values["slot_of"] == "MAP['', CAST(NULL AS INT), 'HVAC1', 1, 'HVAC2', 2, 'MiAC1', 3, 'MiAC2', 4, 'W1', 1]"
     assert values["parts_of"] == "MAP['', CAST(NULL AS INT), 'Etot', 5, 'Wtot', 2]"
     assert "'Mov1', 'sum'" in values["aggregate_of"]
+    assert values["known_sensors"].split(", ") == ["'heartbeat'", *(f"'{name}'" for name in SENSORS)]
+    assert values["meters"] == "'', 'Etot', 'Wtot'"
+
+
+def test_a_catalogue_without_meters_gives_a_list_all_the_same() -> None:
+    sensors = catalogue.Catalogue({name: sensor for name, sensor in SENSORS.items() if sensor.aggregate == "mean"})
+    assert parameters(SETTINGS, sensors)["meters"] == "''"
 
 
 def test_durations_become_intervals_and_milliseconds() -> None:
