@@ -129,11 +129,15 @@ class Window:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._asked)
-        self.page.on("requestfailed", lambda request: self.errors.append(f"{request.url}: {request.failure}"))
+        self.page.on("requestfailed", self._failed)
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:")):
             self.errors.append(f"asks elsewhere: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        if "ERR_ABORTED" not in str(request.failure):  # what was still on its way when the page was left
+            self.errors.append(f"{request.url}: {request.failure}")
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

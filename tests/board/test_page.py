@@ -182,7 +182,8 @@ def test_it_is_used_by_keyboard(window: Window) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     rows(panel(page, "Readings received, each hour"))
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert focused(page) == "chart"
+    assert "2px" in page.evaluate("getComputedStyle(document.activeElement).boxShadow")
 
 
 def focused(page: Page) -> str:
