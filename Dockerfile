@@ -43,6 +43,8 @@ COPY topics/ topics/
 COPY producer/ producer/
 COPY jobs/ jobs/
 COPY ingest/ ingest/
+COPY board/ board/
+COPY grafana_provisioning/ grafana_provisioning/
 COPY scripts/__init__.py scripts/
 COPY scripts/stack/ scripts/stack/
 COPY scripts/containers/ scripts/containers/

@@ -67,7 +67,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         serve(settings(tmp_path, f"http://127.0.0.1:{port}"))
 
 
-@pytest.mark.parametrize("address", ["http://0.0.0.0:8000", "https://127.0.0.1:8000", "8000", "http://127.0.0.1"])
+@pytest.mark.parametrize("address", ["http://192.168.0.2:8000", "https://127.0.0.1:8000", "8000", "http://127.0.0.1"])
 def test_it_is_for_this_machine_alone(tmp_path: Path, address: str) -> None:
     with pytest.raises(ValueError, match="board"):
         settings(tmp_path, address)
