@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import requests
 from pydantic import SecretStr
 from rich.console import Console
 
@@ -17,8 +19,10 @@ from board.server import serve
 from command_line import UserError
 from scripts.stack.apart import free_ports
 from scripts.stack.processes import Process, processes
+from scripts.stack.supervision import Stack
 from scripts.stack.system import where_to_look
 from settings import ROOT, Settings
+from tests.running import wait_for
 
 ADDRESS = "http://127.0.0.1:18000"
 SECRETS: dict[str, Any] = {
@@ -42,6 +46,23 @@ def test_it_is_given_the_viewers_password_and_no_other(tmp_path: Path) -> None:
     assert given == {"IOT_REDIS_VIEWER_PASSWORD"}
     assert process.environment["IOT_KAFKA_PASSWORD"] == ""  # or the shell's would be passed on
     assert process.ports == (18000,)
+
+
+def test_it_is_supervised_and_reads_as_viewer(stack: Stack) -> None:
+    [port] = free_ports(1)
+    process = of_stack(stack.settings.model_copy(update={"board": f"http://127.0.0.1:{port}"}))
+    assert process is not None
+    stack.add(process)
+    try:
+        stack.start("board")
+        wait_for(process.ready, "the board")
+        assert requests.get(f"http://127.0.0.1:{port}/api/latest", timeout=30).json() == []
+        assert requests.get(f"http://127.0.0.1:{port}/api/range?key=TH1", timeout=30).status_code == 404
+        environment = psutil.Process(stack.pid("board")).environ()
+        assert not [name for name, value in environment.items() if "PASSWORD" in name and value]
+    finally:
+        stack.stop("board")
+        stack.remove("board")
 
 
 def test_without_an_address_there_is_none(tmp_path: Path) -> None:
