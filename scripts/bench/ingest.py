@@ -106,15 +106,18 @@ def _raw(data: Dataset, sites: Sequence[str]) -> dict[str, oracle.Points]:
 
 
 def _madd(settings: Settings, data: Dataset) -> float:
-    """Points a second of redis-benchmark: the bridge's batch over as many series, into the same log."""
+    """Points a second of redis-benchmark: the bridge's batch, into the same log.
+
+    Each point of a batch has a series of its own: they all have one time, and would be duplicates otherwise.
+    """
     prefix = f"{settings.prefix}limit."
-    keys = [f"{prefix}{number}" for number in range(min(data.sensors, settings.batch))]
+    keys = [f"{prefix}{number}" for number in range(settings.batch)]
     with connections.redis(settings, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in keys:
             pipeline.execute_command("TS.CREATE", key, "DUPLICATE_POLICY", "FIRST", "LABELS", "site", "limit")
         pipeline.execute()
-    points = [word for number in range(settings.batch) for word in (keys[number % len(keys)], "*", "21.5")]
+    points = [word for key in keys for word in (key, "*", "21.5")]
     calls = max(LEAST_CALLS, data.readings // settings.batch)
     command = [str(redis_home() / "bin" / "redis-benchmark"), "-p", str(settings.redis_port), "--csv", "-P", "1"]
     command += ["--user", settings.redis_ingest_user, "-a", connections.password(settings, "redis_ingest_password")]
