@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_line import UserError
@@ -27,6 +27,7 @@ from scripts.bench.measure import (
 figures = st.lists(st.floats(1, 1e6), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(figures, st.floats(0.01, 1))
 def test_a_percentile_is_the_smallest_that_so_many_do_not_exceed(values: list[float], share: float) -> None:
     found = percentile(values, share)
@@ -34,6 +35,7 @@ def test_a_percentile_is_the_smallest_that_so_many_do_not_exceed(values: list[fl
     assert found == min(enough)
 
 
+@settings(deadline=None)
 @given(figures)
 def test_the_median_lies_within_the_spread(values: list[float]) -> None:
     low, high = spread(values)
