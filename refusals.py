@@ -73,10 +73,11 @@ class Heard:
 
     def __call__(self, error: KafkaError) -> None:
         """Remember an error."""
-        down = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's public name
-        self.hangs_up = down and not self.last
-        if not down:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
+            self.hangs_up |= not self.last
+        else:
             self.last = explained(error)
+            self.hangs_up = "verify that security.protocol" in error.str()
             if _hint(FINAL, error.str()):
                 self.refusal = self.last
 

@@ -43,9 +43,14 @@ def test_a_server_that_starts_or_stops_has_not_refused(words: str) -> None:
     assert "REDIS" not in heard.last
 
 
-def test_a_server_that_only_hangs_up_is_noticed() -> None:
+DOUBT = "Disconnected: verify that security.protocol is correctly configured, broker might require SASL authentication"
+
+
+@pytest.mark.parametrize("before", [[], [KafkaError(KafkaError._TRANSPORT, DOUBT)]])
+def test_a_server_that_only_hangs_up_is_noticed(before: list[KafkaError]) -> None:
     heard = Heard()
-    heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "0/2 brokers are down"))
+    for error in [*before, KafkaError(KafkaError._ALL_BROKERS_DOWN, "0/2 brokers are down")]:
+        heard(error)
     assert heard.hangs_up
 
 
