@@ -36,20 +36,9 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }
     with pyflink():
-        _on_one_thread()
         job = str(declare(settings, bounds, **options).execute().get_job_client().get_job_id())
     cluster.wait_until_running(settings, job)
     return job
-
-
-def _on_one_thread() -> None:
-    """Let Java objects live on that Python has let go: to free them Py4J may speak in between, on another connection.
-
-    From then on calls may reach Java on another thread than before, where the planner lacks what it keeps by thread.
-    """
-    from pyflink.java_gateway import get_gateway
-
-    get_gateway().gateway_property.enable_memory_management = False
 
 
 def shut_down() -> None:
