@@ -324,13 +324,7 @@ def _facts_of_job(job: Account) -> Iterator[tuple[str, str]]:
 def _facts_of_bridge(bridge: Rates) -> Iterator[tuple[str, str]]:
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
     delay = f", stored within {_bound(half)} (half), {_bound(most)} (95 %)" if half and most else ""
-    yield (
-        "bridge",
-        (
-            f"{bridge.rate('iot_ingest_records_total'):,.0f} records/s, {bridge.rate('iot_ingest_points_total'):,.0f} "
-            f"points/s{delay}"
-        ),
-    )
+    yield "bridge", f"{bridge.rate('iot_ingest_points_total'):,.0f} points/s{delay}"
     yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
     yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
 

@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 import requests
+from rich.console import Console
 from typer.testing import CliRunner
 
 import connections
 import settings as settings_module
 from jobs import cluster
+from jobs.cluster import ClusterError
+from metrics_endpoint import Samples
 from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.__main__ import app
-from scripts.stack.status import Rates
+from scripts.stack.status import Rates, Status, show
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.exposition import Labels, of, samples
@@ -158,3 +162,17 @@ def test_the_bucket_that_holds_a_share_of_the_observations() -> None:
     assert rates.within("delay", 0.5) == 0.5
     assert rates.within("delay", 0.95) == float("inf")
     assert Rates({}, {}, 1.0).within("delay", 0.5) is None
+
+
+@pytest.mark.parametrize("bound", ["0.05", "1800", "3600"])
+def test_the_bridge_takes_one_line_of_eighty_columns(bound: str) -> None:
+    found: Samples = {
+        "iot_ingest_points_total": {("raw",): 999_999.0},
+        "iot_ingest_delay_seconds_bucket": {(bound, "dailyAggr"): 9.0, ("+Inf", "flinkAggr"): 9.0},
+    }
+    bridge = Rates({}, found, 1.0)
+    screen = Console(file=StringIO(), width=80)
+    show(Status([], ClusterError("away"), None, bridge, None), screen)
+    assert isinstance(screen.file, StringIO)
+    lines = screen.file.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["bridge", "rejected", "dead", "times,", "all"]
