@@ -107,10 +107,10 @@ def main(
 
 def table(recoveries: Sequence[Recovery], wrong: Sequence[Finding]) -> Table:
     """A row for each fault: how often, seconds to recovery, and what is lost, duplicated, wrong."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns
     shown.add_column("fault", no_wrap=True)
     for head in ("times", "median (s)", "worst (s)", *FATES):
-        shown.add_column(head, justify="right", no_wrap=True)
+        shown.add_column(head, justify="right")
     by_round = ByRound([recovery.began for recovery in recoveries])
     for found in wrong:
         by_round.add(found)
