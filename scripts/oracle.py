@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 import connections
+from jobs import results as results_in_topics
 from producer.simulation import DECIMALS, Simulation
 from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
@@ -120,6 +121,15 @@ def stored(settings: Settings, sites: Sequence[str] = (), kinds: Sequence[str] =
         wanted = (f"series=({','.join(kinds)})", f"prefix={settings.prefix}", *of)
         found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", *wanted)
     return {key.decode(): {int(ts): float(value) for ts, value in points} for key, _, points in found if points}
+
+
+def published(settings: Settings) -> dict[str, Points]:
+    """The points that the job's topics hold, by key without the prefix."""
+    points: dict[str, Points] = {}
+    for result in results_in_topics.read(settings).found.values():
+        series, site, sensor, _, ts = result.place
+        points.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
+    return points
 
 
 class Difference(NamedTuple):

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,9 +17,9 @@ from rich.console import Console
 import command_line
 from scripts.bench import end_to_end, footprint, growth, hardware, ingest, job, latency, peers, producer, report
 from scripts.bench.dataset import Dataset
-from scripts.bench.ground import ROOMY, Ground, ground
+from scripts.bench.ground import Ground, ground
 from scripts.bench.measure import Measuring, Row, Stage
-from scripts.bench.peers import Peer
+from scripts.bench.sizes import FULL, QUICK, TINY, Size, StageName
 from settings import ROOT
 from topics import admin
 
@@ -30,106 +29,8 @@ DOCS = ROOT / "docs"
 NAME = "benchmarks"
 
 
-class StageName(StrEnum):
-    """What can be measured for itself."""
-
-    PRODUCER = "producer"
-    JOB = "job"
-    INGEST = "ingest"
-    GROWTH = "growth"
-    LATENCY = "latency"
-    END_TO_END = "end_to_end"
-    FOOTPRINT = "footprint"
-
-
 SPEED = (StageName.PRODUCER, StageName.JOB, StageName.INGEST, StageName.GROWTH)
 """Stages on a roomy stack. The others run on one as it is shipped."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured: houses (of ten sensors) and days of each stage's readings, rounds, and by whom."""
-
-    name: str
-    rounds: int
-    sent: tuple[int, int]
-    job: tuple[int, int]
-    fast: tuple[int, int]
-    slow: tuple[int, int]
-    carried: tuple[int, int]
-    few: tuple[int, int]
-    whole: tuple[int, int]
-    paced_days: int
-    growth: int
-    growing: tuple[int, ...]
-    days_open: tuple[int, ...]
-    windows: tuple[Peer, ...]
-    sinks: tuple[Peer, ...]
-    stages: tuple[StageName, ...]
-    roomy: dict[str, Any] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
-
-
-FULL = Size(
-    name=report.FULL,
-    rounds=3,
-    sent=(500, 20),
-    job=(500, 84),
-    fast=(500, 10),
-    slow=(50, 8),
-    carried=(500, 10),
-    few=(50, 4),
-    whole=(500, 10),
-    paced_days=6,
-    growth=10_000_000,
-    growing=(10, 100, 1_000, 10_000),
-    days_open=(1, 10, 60),
-    windows=peers.WINDOWS,
-    sinks=(peers.TS_ADD, peers.QUIX_REDIS),
-    stages=tuple(StageName),
-    roomy=ROOMY,
-)
-QUICK = Size(
-    name="quick: far fewer readings",
-    rounds=3,
-    sent=(500, 1),
-    job=(500, 2),
-    fast=(50, 4),
-    slow=(5, 7),
-    carried=(500, 1),
-    few=(5, 4),
-    whole=(500, 2),
-    paced_days=2,
-    growth=0,
-    growing=(),
-    days_open=(),
-    windows=(peers.BYTEWAX, peers.QUIX),
-    sinks=(peers.TS_ADD,),
-    stages=tuple(stage for stage in StageName if stage is not StageName.GROWTH),
-    left_out=(
-        "cost as work grows",
-        "Pathway, PyFlink and slower configurations of Bytewax",
-        "Redis sink of Quix Streams",
-    ),
-)
-TINY = Size(
-    name="tiny: a try, no measurement",
-    rounds=1,
-    sent=(20, 2),
-    job=(20, 7),
-    fast=(20, 7),
-    slow=(2, 7),
-    carried=(20, 2),
-    few=(2, 2),
-    whole=(20, 3),
-    paced_days=2,
-    growth=100_000,
-    growing=(2, 20),
-    days_open=(1, 10),
-    windows=peers.WINDOWS,
-    sinks=(peers.TS_ADD, peers.QUIX_REDIS),
-    stages=tuple(StageName),
-)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from jobs import cluster, results
+from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import configuration
 from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
 from jobs.tools import job_jar
-from scripts import oracle, warm
+from scripts import warm
 from settings import Settings
 from topics import admin, catalogue
-from topics.names import READINGS, Series
+from topics.names import READINGS
 
 POLL_SECONDS = 0.2
 GIVE_UP_SECONDS = 3600
@@ -123,12 +123,3 @@ def seconds(settings: Settings, job: str) -> float:
             ended.append(task["end-time"])
             began.append(task["end-time"] - max(0, task["status-duration"]["RUNNING"]))
     return float(max(ended) - min(began)) / 1000
-
-
-def found(settings: Settings) -> dict[str, oracle.Points]:
-    """The results that stand in the topics of these settings, by key without the prefix."""
-    points: dict[str, oracle.Points] = {}
-    for result in results.read(settings).found.values():
-        series, site, sensor, _, ts = result.place
-        points.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
-    return points

@@ -159,7 +159,7 @@ def _run(
     cost = bounded.run(settings, stack.pid("taskmanager"), declaration, bounded.everything(settings, last_day))
     if cost is None:
         return None
-    wrong = len(oracle.compare(bounded.found(settings), wanted).differences) if wanted is not None else 0
+    wrong = len(oracle.compare(oracle.published(settings), wanted).differences) if wanted is not None else 0
     return Cost(cost.seconds, cost.processor, cost.state, wrong)
 
 

@@ -15,7 +15,7 @@ from scripts.bench.bounded import THE_JOB, Declaration
 from scripts.bench.dataset import Dataset
 from scripts.bench.ground import Ground
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, ratios
-from scripts.oracle import Points, compare
+from scripts.oracle import Points, compare, published
 from settings import Settings, milliseconds
 from topics import admin, catalogue
 
@@ -117,7 +117,7 @@ def _run(ground: Ground, data: Dataset, settings: Settings, *, aligned: bool = F
         process = psutil.Process(ground.stack.pid("taskmanager"))
         cost = bounded.run(settings, process.pid, declaration, bounds)
         assert cost is not None
-        errors = compare(bounded.found(settings), wanted[0]).differences
+        errors = compare(published(settings), wanted[0]).differences
         open_days = min(data.days, -(-(settings.allowed_lateness + settings.catch_up) // timedelta(days=1)) + 1)
         more = {
             STATE: cost.state / (data.sensors * open_days),

@@ -12,7 +12,7 @@ from scripts.bench.bounded import THE_JOB, Declaration
 from scripts.bench.dataset import Daily, Dataset, judge
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, ratios
 from scripts.bench.peers import Peer
-from scripts.oracle import Points, compare
+from scripts.oracle import Points, compare, published
 from scripts.stack.supervision import Stack
 from topics import admin
 
@@ -34,7 +34,7 @@ class Job:
     def run(self) -> Outcome:
         """The whole job once, its results compared."""
         cost = self._cost(THE_JOB)
-        errors = compare(bounded.found(self.data.settings), self.wanted).differences
+        errors = compare(published(self.data.settings), self.wanted).differences
         return self._outcome(cost, errors)
 
     def limit(self) -> Outcome:

@@ -110,7 +110,7 @@ def table(recoveries: Sequence[Recovery], wrong: Sequence[Finding]) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns
     shown.add_column("fault", no_wrap=True)
     for head in ("times", "median (s)", "worst (s)", *FATES):
-        shown.add_column(head, justify="right")
+        shown.add_column(head, justify="right", no_wrap=" " not in head)
     by_round = ByRound([recovery.began for recovery in recoveries])
     for found in wrong:
         by_round.add(found)

@@ -18,7 +18,7 @@ from jobs import merge, results
 from scripts import oracle
 from settings import ROOT, Settings
 from tests.jobs.test_lateness import DAY, HOUR, House
-from tests.jobs.test_replay import SENSORS, command, same, spoil, standing
+from tests.jobs.test_replay import SENSORS, command, same, spoil
 from tests.running import Bridging, wait_for
 from topics import admin, audit
 from topics.names import READINGS, Series
@@ -125,7 +125,7 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
         live(settings, FIRST + 40 * DAY)
         said = command(settings, monkeypatch, "replay", "--from", "2018-12-01")
         assert "results of a backfill left as they are" in said
-        assert same({k: p for k, p in standing(settings).items() if k in wanted}, derived(wanted))
+        assert same({k: p for k, p in oracle.published(settings).items() if k in wanted}, derived(wanted))
 
         # Days that the live job may still correct are not taken.
         spoil(settings, FIRST, FIRST + DAYS * DAY)

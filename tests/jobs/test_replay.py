@@ -28,7 +28,7 @@ from settings import Settings
 from tests.jobs.test_lateness import DAY, HOUR, START, House
 from tests.running import Bridging, submit_quickly, wait_for
 from topics import admin, audit, catalogue
-from topics.names import AGGREGATES, READINGS, REJECTED, Series
+from topics.names import AGGREGATES, READINGS, REJECTED
 
 DAYS = 20
 SENSORS = catalogue.read(Settings(_env_file=None).sensors)
@@ -46,15 +46,6 @@ def derived(points: dict[str, oracle.Points], settings: Settings, first: int, la
         if key.removeprefix(settings.prefix).split(":")[-1] not in SENSORS
     }
     return {key: of for key, of in chosen.items() if of}
-
-
-def standing(settings: Settings) -> dict[str, oracle.Points]:
-    """The points that the topics of a prefix hold, by key without prefix."""
-    points: dict[str, oracle.Points] = {}
-    for result in results.read(settings).found.values():
-        series, site, sensor, _, ts = result.place
-        points.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
-    return points
 
 
 def same(found: dict[str, oracle.Points], wanted: dict[str, oracle.Points]) -> bool:
@@ -128,23 +119,23 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
     plan = replay.plan(settings, first, last)
     assert sum(plan.bounds.start.values()) > 0
     with replayed(settings, plan, "part.") as own:
-        assert same(standing(own), derived(wanted, settings, first, last))
+        assert same(oracle.published(own), derived(wanted, settings, first, last))
 
     # Nothing is too late.
     lax = settings.model_copy(update={"allowed_lateness": timedelta(days=10_000)})
     admitted = derived(oracle.expected(simulation(), ticks_of(DAYS), lax), settings, first, last)
     with replayed(settings, plan, "lax.", accept_late=True) as own:
-        assert same(standing(own), admitted)
+        assert same(oracle.published(own), admitted)
         assert "LateRejW1" not in admitted
 
     # Wrong live results are mended, up to the last day that the live job corrects no more.
     last = START + (DAYS - 10) * DAY  # the live job keeps days for L + C = 9 days and 10 s
     spoil(settings, first, last)
-    assert len(oracle.compare(standing(settings), derived(wanted, settings, 0, 1 << 60)).differences) == 4
+    assert len(oracle.compare(oracle.published(settings), derived(wanted, settings, 0, 1 << 60)).differences) == 4
     said = command(settings, monkeypatch, "replay", "--from", "2020-01-03")
     assert f"left out: from {time.strftime('%Y-%m-%d', time.gmtime((last + DAY) / 1000))} on" in said
     assert re.search(r"^4 results of \d days corrected", said, re.MULTILINE)
-    assert same(standing(settings), derived(wanted, settings, 0, 1 << 60))
+    assert same(oracle.published(settings), derived(wanted, settings, 0, 1 << 60))
     wait_for(lambda: same(oracle.stored(settings), wanted), "the bridge to store it")
     assert not {name for name in admin.partitions(settings) if name.startswith(settings.prefix + replay.ASIDE)}
 
@@ -176,20 +167,23 @@ def test_a_replay_admits_what_the_live_job_had_forgotten(
     for day in range(1, 9):
         house.send("TH1", START + day * DAY, 20.0)
         house.time_is(START + day * DAY)
-    wait_for(lambda: "AggDayTH1" in standing(settings) and len(standing(settings)["AggDayTH1"]) >= 7, "the days")
+    wait_for(
+        lambda: "AggDayTH1" in oracle.published(settings) and len(oracle.published(settings)["AggDayTH1"]) >= 7,
+        "the days",
+    )
     for hour in range(24):  # TH2 has been offline since the first day
         house.send("TH2", START + DAY + hour * HOUR, 3.0, sent=START + 8 * DAY)
     house.send("TH2", START + 8 * DAY, 1.0)
     house.time_is(START + 8 * DAY)
-    wait_for(lambda: len(standing(settings).get("LateRejTH2", {})) == 24, "the rejections")
-    assert START + DAY not in standing(settings)["AggDayTH2"]
+    wait_for(lambda: len(oracle.published(settings).get("LateRejTH2", {})) == 24, "the rejections")
+    assert START + DAY not in oracle.published(settings)["AggDayTH2"]
     house.time_is(START + 8 * DAY + HOUR)
     ends = admin.end_offsets(settings, settings.prefix + READINGS)
     wait_for(lambda: {p: o for (_, p), o in committed(settings).items()} == ends, "the live job to commit")
 
     said = command(settings, monkeypatch, "replay")
     assert "26 results of 1 days corrected" in said, "mean, count, 24 rejections that are taken back"
-    now = standing(settings)
+    now = oracle.published(settings)
     assert now["AggDayTH2"] == {START: 1.0, START + DAY: 3.0}
     assert now["AggDayCountTH2"] == {START: 24.0, START + DAY: 24.0}
     assert "LateRejTH2" not in now

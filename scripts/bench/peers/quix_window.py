@@ -2,44 +2,16 @@
 
 import json
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
-from quixstreams import Application
+from quix_application import Counted
 from quixstreams.dataframe.windows import Count, Mean
-from quixstreams.kafka.configuration import ConnectionConfig
 
 task = json.load(sys.stdin)
-kafka = task["kafka"]
 directory = Path(task["directory"])
-times: list[float] = []
-done = [0]
-
-
-def processed(_topic, _partition, _offset) -> None:
-    """`run(count=...)` would count what comes out."""
-    done[0] += 1
-    if done[0] == task["records"]:
-        app.stop()
-
-
-app = Application(
-    ConnectionConfig(
-        bootstrap_servers=kafka["bootstrap.servers"],
-        security_protocol=kafka["security.protocol"].lower(),
-        sasl_mechanism=kafka["sasl.mechanism"],
-        sasl_username=kafka["sasl.username"],
-        sasl_password=kafka["sasl.password"],
-    ),
-    consumer_group=task["group"],
-    auto_offset_reset="earliest",
-    state_dir=directory / "state",
-    use_changelog_topics=False,
-    loglevel="ERROR",
-    on_message_processed=processed,
-)
-topic = app.topic(
+counted = Counted(task, use_changelog_topics=False)
+topic = counted.application.topic(
     task["topic"],
     key_deserializer="str",
     value_deserializer="json",
@@ -47,12 +19,6 @@ topic = app.topic(
 )
 windows = (directory / "windows.csv").open("w")
 late = (directory / "late.csv").open("w")
-
-
-def first(value: dict) -> bool:
-    if not times:
-        times.append(time.time())
-    return value["sensor"] != task["heartbeat"]
 
 
 def too_late(value, key, timestamp, *_rest) -> bool:
@@ -65,14 +31,13 @@ def result(value, key, *_rest) -> None:
 
 
 (
-    app.dataframe(topic)
-    .filter(first)
+    counted.application.dataframe(topic)
+    .filter(counted.counts)
     .tumbling_window(timedelta(days=1), grace_ms=task["grace_ms"], on_late=too_late)
     .agg(count=Count(), mean=Mean("value"))
     .final(closing_strategy="key")
     .update(result, metadata=True)
 )
-app.run()
+counted.run()
 windows.close()
 late.close()
-print(json.dumps({"seconds": time.time() - times[0]}))
