@@ -130,7 +130,7 @@ class Session:
                 ) as d:
                     whole, fast, slow = d
                     others = [(peer, fast if peer.fast else slow) for peer in size.windows]
-                    return job.stage(measuring, stack.stack, whole, others)
+                    return job.stage(measuring, stack.stack, whole, fast, others)
             case StageName.INGEST:
                 with filled(measuring.said, data("carried", size.carried), data("few", size.few)) as d:
                     return ingest.stage(measuring, d[0], d[1], list(size.sinks))

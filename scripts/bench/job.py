@@ -31,6 +31,10 @@ class Job:
     data: Dataset
     wanted: dict[str, Points]
 
+    def warm(self, declaration: Declaration) -> None:
+        """Have the JVM compile what it will run."""
+        self._cost(declaration)
+
     def run(self) -> Outcome:
         """The whole job once, its results compared."""
         cost = self._cost(THE_JOB)
@@ -57,12 +61,20 @@ class Job:
         return Outcome(readings / cost.seconds, readings, errors=errors, more=more)
 
 
-def stage(measuring: Measuring, stack: Stack, data: Dataset, others: list[tuple[Peer, Dataset]]) -> Stage:
-    """All of it; each peer comes with the readings that it gets. Raises ``WrongResultError``."""
-    job = Job(stack, data, data.expected())
+def stage(
+    measuring: Measuring, stack: Stack, data: Dataset, warming: Dataset, others: list[tuple[Peer, Dataset]]
+) -> Stage:
+    """All of it; ``warming`` is run before, and each peer comes with its readings. Raises ``WrongResultError``."""
+    job, before = Job(stack, data, data.expected()), Job(stack, warming, {})
     contenders = [
-        Contender("source → blackhole", "limit", job.limit, warm=job.limit),
-        Contender("the job", "ours", job.run, note="all series, gate, lateness, duplicates", warm=job.run),
+        Contender("source → blackhole", "limit", job.limit, warm=lambda: before.warm(LIMIT)),
+        Contender(
+            "the job",
+            "ours",
+            job.run,
+            note="all series, gate, lateness, duplicates",
+            warm=lambda: before.warm(THE_JOB),
+        ),
     ]
     wanted: dict[str, Daily] = {}
     for peer, its_data in others:

@@ -29,7 +29,7 @@ def ratio(stage: Stage) -> float:
 
 
 def test_the_job_keeps_its_share_of_the_limit(stack: Stack, data: Dataset) -> None:
-    assert ratio(job.stage(Measuring(2, print), stack, data, [])) >= BOUNDS["job"]
+    assert ratio(job.stage(Measuring(2, print), stack, data, data, [])) >= BOUNDS["job"]
 
 
 def test_the_bridge_keeps_its_share_of_the_limit(data: Dataset) -> None:
