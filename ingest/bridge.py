@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import redis
@@ -28,10 +30,12 @@ from topics.reading import Invalid
 
 log = logs.get(__name__)
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
 CLOSE_SECONDS = 5
+SWITCH_SECONDS = 0.0005
+"""After so long the thread that sorts lets the one in that has an answer from Redis."""
 COMMIT_AGAIN_SECONDS = 1
 
 
@@ -41,14 +45,20 @@ class StoppingError(Exception):
 
 @dataclass
 class _Batch:
-    """What is to be done for the records of one poll; ``records`` counts them by topic."""
+    """What is to be done for the records of one poll; ``records`` counts them by topic.
 
+    ``began``: when they had been read (monotonic clock); ``due``: withdrawals that wait no longer.
+    """
+
+    began: float
     points: list[Point] = field(default_factory=list)
     derived: dict[Place, Point] = field(default_factory=dict)
+    due: list[Point] = field(default_factory=list)
     rejections: list[bytes | None] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     records: Counter[str] = field(default_factory=Counter)
+    sendings: list[tuple[str, float]] = field(default_factory=list)
 
 
 class Bridge:
@@ -65,6 +75,8 @@ class Bridge:
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
         self._commit_again = 0.0
+        self._under_way: tuple[_Batch, Future[None]] | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._records = Records.of(settings, catalogue)
         self._readings, self._history, self._aggregates, self._rejected = (
             settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
@@ -97,6 +109,8 @@ class Bridge:
         Raises ``UserError`` when Kafka refuses for good; what was not committed is read again at the next start.
         """
         reported = self._clock()
+        switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             self._patiently("Redis", self._store.ping)
             self._consumer.subscribe(
@@ -110,6 +124,7 @@ class Bridge:
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
                     self._report()
+            self._land()
         except StoppingError:
             pass
         except KafkaException as error:
@@ -117,67 +132,91 @@ class Bridge:
                 f"Kafka refuses to go on: {refusals.explained(error)}. What was not stored is read again."
             ) from error
         finally:
+            self._stop.set()  # the writer waits for nobody any more
+            self._writer.shutdown()
+            self._under_way = None
+            sys.setswitchinterval(switch_interval)
             self._report()
             self._leave()
             self._dead_letters.close()
             self._store.close()
 
     def _carry(self, messages: Sequence[Message]) -> None:
-        began = time.monotonic()
-        batch = _Batch()
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._kafka_error(error)
-            else:
-                self._sort(message, batch)
-        due = self._settling.due(self._clock())
-        if not batch.next_offsets and not due:
-            if self._clock() >= self._commit_again:
-                self._commit()  # one that was refused
-            return
+        """Sort a poll's records while the ones before are stored, and have them stored next."""
+        batch = self._sorted(messages)
+        self._land()
+        batch.due = self._settling.due(self._clock())
+        if batch.next_offsets or batch.due:
+            # From here on nothing is committed before these are deleted.
+            self._settling.replaced((point.series, point.ts) for point in batch.due)
+            self._under_way = batch, self._writer.submit(self._stored, batch)
+        elif self._clock() >= self._commit_again:
+            self._commit()  # one that was refused
+
+    def _stored(self, batch: _Batch) -> None:
+        """Have a batch on disk, its dead letters acknowledged. In the writer's thread."""
         points = batch.points + list(batch.derived.values())
-        sendings = self.counts.sendings(m for m in messages[:SAMPLED] if m.error() is None)
 
         def write() -> None:
             self._store.write(points)
-            self._store.delete(due)
+            self._store.delete(batch.due)
             self._store.wait_durable()
 
         self._patiently("Redis", write)
         if batch.letters:
             self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters))
-        self._count(batch, len(due))
-        self.counts.stored(sendings, time.time())
-        self.counts.batch_seconds.observe(time.monotonic() - began)
-        self._settling.replaced((point.series, point.ts) for point in due)
+        self.counts.stored(batch.sendings, time.time())
+        self.counts.batch_seconds.observe(time.monotonic() - batch.began)
+
+    def _land(self) -> None:
+        """Wait until the batch under way is stored, and commit it."""
+        if self._under_way is None:
+            return
+        (batch, stored), self._under_way = self._under_way, None
+        stored.result()
+        self._count(batch)
         self._read |= batch.next_offsets
         self._commit()
 
-    def _count(self, batch: _Batch, withdrawn: int) -> None:
+    def _count(self, batch: _Batch) -> None:
         counts = self.counts
         counts.read.update(batch.records)
         counts.stored_readings(batch.points)
         counts.stored_results(batch.derived.values())
         for value in batch.rejections:
             counts.rejection(value)
-        counts.withdrawn += withdrawn
+        counts.withdrawn += len(batch.due)
         counts.letters.update(letter.why.reason for letter in batch.letters)
         counts.batch_records.observe(batch.records.total())
 
-    def _sort(self, message: Message, batch: _Batch) -> None:
-        topic = message.topic()
-        batch.records[topic] += 1
-        batch.next_offsets[topic, message.partition()] = message.offset() + 1
-        if topic in (self._readings, self._history):
-            wrong = None
-            for item in self._records.reading(message.value(), message.timestamp()[1]):
-                if not isinstance(item, Invalid):
-                    batch.points.append(item)
-                elif wrong is None:  # one letter a record
-                    wrong = item
-            if wrong is not None:
-                batch.letters.append(DeadLetter(message, wrong))
-            return
+    def _sorted(self, messages: Sequence[Message]) -> _Batch:
+        batch = _Batch(time.monotonic())
+        raw = (self._readings, self._history)
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._kafka_error(error)
+                continue
+            topic = message.topic()
+            batch.records[topic] += 1
+            batch.next_offsets[topic, message.partition()] = message.offset() + 1
+            if topic in raw:
+                self._sort_reading(message, batch)
+            else:
+                self._sort_result(message, topic, batch)
+        batch.sendings = self.counts.sendings(m for m in messages[:SAMPLED] if m.error() is None)
+        return batch
+
+    def _sort_reading(self, message: Message, batch: _Batch) -> None:
+        wrong = None
+        for item in self._records.reading(message.value(), message.timestamp()[1]):
+            if not isinstance(item, Invalid):
+                batch.points.append(item)
+            elif wrong is None:  # one letter a record
+                wrong = item
+        if wrong is not None:
+            batch.letters.append(DeadLetter(message, wrong))
+
+    def _sort_result(self, message: Message, topic: str, batch: _Batch) -> None:
         if topic == self._aggregates:
             point = self._records.aggregate(message.key(), message.value())
         else:
@@ -236,6 +275,7 @@ class Bridge:
         self.counts.assigned |= {(tp.topic, tp.partition) for tp in partitions}
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._land()  # whoever gets them goes on behind it
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.counts.assigned -= gone
         self._settling.forget(gone)

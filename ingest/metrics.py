@@ -39,7 +39,7 @@ _reason = msgspec.json.Decoder(_Rejected).decode
 
 
 class Counts:
-    """What a bridge has done since it started. Written by the bridge's thread alone, and read by any."""
+    """What a bridge has done since it started. Written by the bridge alone, and read by any thread."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self.read = Counter[str](dict.fromkeys(self._names(settings), 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple, Self
 
@@ -11,7 +12,7 @@ from settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
-from topics.reading import LATEST_TS, SITE, Invalid, Rules, decode
+from topics.reading import LATEST_TS, SITE, Invalid, Reading, Rules, decode, exact, wrong_number
 
 
 class Point(NamedTuple):
@@ -29,6 +30,8 @@ class Records:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
         self._days = results.Days(sliding_window_ms - window_ms)
         self._sensors = catalogue
+        self._raw: dict[tuple[str, str], Series] = {}
+        """Raw series by site and sensor, of those that valid readings have named."""
 
     @classmethod
     def of(cls, settings: Settings, catalogue: Catalogue) -> Self:
@@ -40,12 +43,20 @@ class Records:
             sliding_window_ms=milliseconds(settings.sliding_window),
         )
 
-    def reading(self, value: bytes | None, sent: int) -> list[Point | Invalid]:
+    def reading(self, value: bytes | None, sent: int) -> Sequence[Point | Invalid]:
         """A record of dailyAggr or history: a point of a raw series (or several, or none: topics/reading.py)."""
-        return [
-            item if isinstance(item, Invalid) else Point(Series(RAW, item.site, item.sensor), item.ts, item.value)
-            for item in decode(value, sent, self._rules)
-        ]
+        found = exact(value)
+        if found is not None:
+            # A name is judged once. Of millions of readings that halves the time which each takes.
+            series = self._raw.get((found.site, found.sensor))
+            if series is not None and wrong_number(found.ts, found.value, sent, self._rules) is None:
+                return (Point(series, found.ts, found.value),)
+        return [item if isinstance(item, Invalid) else self._point(item) for item in decode(value, sent, self._rules)]
+
+    def _point(self, reading: Reading) -> Point:
+        site, sensor, ts, value = reading
+        series = self._raw.setdefault((site, sensor), Series(RAW, site, sensor))
+        return Point(series, ts, value)
 
     def aggregate(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
         """A record of flinkAggr. The point's time is the start of the day that it describes."""

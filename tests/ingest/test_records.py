@@ -9,6 +9,7 @@ import pytest
 
 from ingest.records import Point, Records
 from settings import ROOT
+from tests.validity import CASES, SENT, Case
 from topics import catalogue
 from topics.names import Series
 from topics.reading import LATEST_TS, REASONS, Invalid, heartbeat
@@ -253,6 +254,18 @@ def test_a_heartbeat_is_nothing() -> None:
 def test_what_is_no_reading_is_invalid(body: bytes | None, reason: str) -> None:
     (item,) = RECORDS.reading(body, START)
     assert_invalid(item, reason)  # every case of validity: tests/topics/test_reading.py
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_verdict_is_that_of_the_table_for_a_name_that_is_known_as_well(case: Case) -> None:
+    wanted = [case.expected] if isinstance(case.expected, str) else case.expected
+    for name in {(item.site, item.sensor) for item in wanted if not isinstance(item, str)} | {("home", "TH1")}:
+        assert len(RECORDS.reading(reading(site=name[0], sensor=name[1]), SENT)) == 1
+    found = [item.reason if isinstance(item, Invalid) else item for item in RECORDS.reading(case.value, SENT)]
+    assert found == [
+        item if isinstance(item, str) else Point(Series("raw", item.site, item.sensor), item.ts, item.value)
+        for item in wanted
+    ]
 
 
 def test_a_reading_that_redis_cannot_hold_is_invalid() -> None:
