@@ -17,12 +17,13 @@ class Paths:
     data: Path
     run: Path
     logs: Path
+    temporary: Path
 
     @classmethod
     def of(cls, settings: Settings) -> Paths:
         """The directories that these settings ask for; none is created."""
         top = settings.data_dir
-        return cls(data=top / "data", run=top / "run", logs=top / "logs")
+        return cls(data=top / "data", run=top / "run", logs=top / "logs", temporary=top / "run" / "tmp")
 
 
 def redis_home() -> Path:

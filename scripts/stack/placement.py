@@ -14,13 +14,15 @@ class Placement:
 
     ``listen`` is the address that servers listen on, ``zookeeper`` the host on which Flink finds it, ``redis_modules``
     the directory of Redis' modules. With ``own_addresses`` each TaskManager has another address, and finds it itself.
-    Kafka's and Flink's hosts are in the settings.
+    ``temporary`` is where Flink's JVMs unpack libraries; None: where the stack's do. Kafka's and Flink's hosts are in
+    the settings.
     """
 
     listen: str
     zookeeper: str
     redis_modules: Path
     own_addresses: bool
+    temporary: Path | None = None
 
 
 def one_machine() -> Placement:
@@ -35,4 +37,5 @@ def containers() -> Placement:
         zookeeper="zookeeper",
         redis_modules=Path("/usr/local/lib/redis/modules"),
         own_addresses=True,
+        temporary=Path("/tmp"),  # noqa: S108 - of the container alone, and empty when it starts
     )

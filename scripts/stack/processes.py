@@ -91,6 +91,7 @@ def configure(settings: Settings, paths: Paths, placement: Placement) -> None:
         "redis_modules": placement.redis_modules,
         "data": paths.data,
         "run": paths.run,
+        "temporary": placement.temporary or paths.temporary,
         "log_pattern": LOG_PATTERNS[settings.log_format],
     }
     # What the client prints is read by `python -m jobs submit`, and by people.
@@ -137,12 +138,22 @@ def classpath() -> str:
     return ":".join([*log4j, f"{INSTALLED}/kafka/jars/*", f"{INSTALLED}/kafka/modules/*"])
 
 
+def _leaving_nothing(paths: Paths) -> tuple[str, str]:
+    """Options of a JVM that is killed now and then: it leaves nothing in the system's temporary directory.
+
+    Libraries that it unpacks go where the next start of the stack deletes them; its counters, which nobody reads, are
+    off, since their file has a fixed place. Flink's JVMs have the same from ``conf/flink.yaml``.
+    """
+    return (f"-Djava.io.tmpdir={paths.temporary}", "-XX:-UsePerfData")
+
+
 def kafka_java(settings: Settings, paths: Paths) -> list[str]:
     """The Java command line up to Kafka's main class."""
     return [
         str(java_home() / "bin" / "java"),
         f"-Xmx{settings.kafka_heap}",
         "-XX:+UseG1GC",
+        *_leaving_nothing(paths),
         f"-Dlog4j2.configurationFile={paths.run}/kafka/log4j2.properties",
         "-cp",
         classpath(),
@@ -157,6 +168,7 @@ def zookeeper_java(paths: Paths) -> list[str]:
         "-Xmx32m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        *_leaving_nothing(paths),
         f"-Dlog4j2.configurationFile={paths.run}/flink-conf/log4j-console.properties",
         "-cp",
         ":".join(str(jar) for name in ("flink-dist", "log4j") for jar in sorted(libraries.glob(f"{name}*.jar"))),

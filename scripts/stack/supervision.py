@@ -58,6 +58,8 @@ class Stack:
                 directory.mkdir(parents=True, exist_ok=True)
             for directory in (self.paths.data, self.paths.logs, self.paths.run):
                 directory.chmod(0o700)  # also of a stack from before
+            shutil.rmtree(self.paths.temporary, ignore_errors=True)  # what killed processes have left
+            self.paths.temporary.mkdir()
             access.make_secrets(self.settings)
             write_configuration(self.settings, self.paths, self._only)
             self._format_kafka()

@@ -50,6 +50,17 @@ def test_every_listening_socket_is_on_loopback(stack: Stack) -> None:
     assert {ip.removeprefix("::ffff:") for _, ip, _ in listening} == {"127.0.0.1"}, listening
 
 
+def test_what_a_killed_jvm_leaves_is_not_in_the_systems_temporary_directory(stack: Stack) -> None:
+    """It unpacks libraries, and keeps files open: nobody deletes them when it is killed, but the next start does."""
+    commands = {p["name"]: psutil.Process(p["pid"]).cmdline() for p in stack.states() if p["pid"]}
+    jvms = {name: words for name, words in commands.items() if words[0].endswith("java")}
+    assert jvms.keys() >= {"kafka", "zookeeper", "jobmanager", "taskmanager"}
+    for name, words in jvms.items():
+        there = [word for word in words if word.startswith("-Djava.io.tmpdir=")]
+        assert there == [f"-Djava.io.tmpdir={stack.paths.temporary}"], name
+        assert "-XX:-UsePerfData" in words, name
+
+
 def test_up_is_idempotent(stack: Stack) -> None:
     before = [process["pid"] for process in stack.states()]
     stack.up()

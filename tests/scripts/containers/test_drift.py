@@ -21,6 +21,8 @@ from tests.scripts.containers.dockerfile import image_environment
 PROCESSES = ("kafka", "redis", "zookeeper", "jobmanager", "taskmanager", "ingest", "exporter", "board")
 
 PLACES = {
+    # Each container has a /tmp of its own, which is empty when it starts.
+    "/var/lib/iot/run/tmp": "/tmp",
     # In the application's image; the Dockerfile makes /opt/java and /opt/flink.
     str(java_home()): "/opt/java",
     str(flink_home()): "/opt/flink",
@@ -181,6 +183,7 @@ CONFIGURED_OTHERWISE = {
     ("flink-conf/config.yaml", "rest.address"): "the service's name",
     ("flink-conf/config.yaml", "rest.bind-address"): "the clients are in other containers",
     ("flink-conf/config.yaml", "high-availability.zookeeper.quorum"): "the service's name",
+    ("flink-conf/config.yaml", "env.java.opts.all"): "a container has a /tmp of its own",
 }
 
 
@@ -190,7 +193,7 @@ def written(settings: Settings, placement: Placement, directory: Path) -> dict[t
     access.make_secrets(own)
     run = directory / str(placement.listen)
     paths = Paths.of(settings)
-    configure(own, Paths(data=paths.data, run=run, logs=paths.logs), placement)
+    configure(own, Paths(data=paths.data, run=run, logs=paths.logs, temporary=run / "tmp"), placement)
     found: dict[tuple[str, str], str] = {}
     for _, target in CONFIGURATION:
         text = (run / target).read_text().replace(str(run), str(paths.run))
