@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import settings as settings_module
-from scripts.stack import access
+from scripts.stack import access, supervision
 from scripts.stack.__main__ import app
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
@@ -59,6 +59,22 @@ def test_what_a_killed_jvm_leaves_is_not_in_the_systems_temporary_directory(stac
         there = [word for word in words if word.startswith("-Djava.io.tmpdir=")]
         assert there == [f"-Djava.io.tmpdir={stack.paths.temporary}"], name
         assert "-XX:-UsePerfData" in words, name
+
+
+def test_a_start_deletes_what_killed_processes_have_left(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = Stack(elsewhere)
+    stack.paths.temporary.mkdir(parents=True)
+    (stack.paths.temporary / "liblz4-java-1.so").touch()
+
+    def no_further(_: Stack) -> None:
+        raise StackError("no further")
+
+    monkeypatch.setattr(supervision, "missing", list)
+    monkeypatch.setattr(supervision, "complaints", lambda _: ())
+    monkeypatch.setattr(Stack, "_format_kafka", no_further)
+    with pytest.raises(StackError, match="no further"):
+        stack.up()
+    assert not list(stack.paths.temporary.iterdir())
 
 
 def test_up_is_idempotent(stack: Stack) -> None:
