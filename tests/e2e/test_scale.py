@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ingest.bridge import Bridge
+from ingest.store import Store
 from jobs import cluster
 from producer.delivery import Delivery
 from producer.run import run
@@ -63,6 +64,9 @@ def test_many_partitions_two_taskmanagers_and_two_bridges_change_no_point(stack:
         }
     finally:
         admin.delete(own)
+        store = Store(own, sensors)
+        store.clear()
+        store.close()
 
 
 def shared(running: Bridging) -> set[int]:
