@@ -27,6 +27,7 @@ from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
+from topics.sight import Sight
 
 log = logs.get(__name__)
 
@@ -98,6 +99,7 @@ class Bridge:
                 "log_level": 0,
             }
         )
+        self._sight = Sight(settings, self._readings, self._consumer, *self._dead_letters.clients)
 
     def stop(self) -> None:
         """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""
@@ -106,7 +108,8 @@ class Bridge:
     def run(self) -> None:
         """Carry until ``stop``. Waits for Kafka and Redis for as long as they are away.
 
-        Raises ``UserError`` when Kafka refuses for good; what was not committed is read again at the next start.
+        Raises ``UserError`` when Kafka refuses for good, or answers others only; what was not committed is read again
+        at the next start.
         """
         reported = self._clock()
         switch_interval = sys.getswitchinterval()
@@ -120,6 +123,7 @@ class Bridge:
                 on_lost=self._revoked,
             )
             while not self._stop.is_set():
+                self._sight.check()
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
@@ -262,6 +266,7 @@ class Bridge:
         def sleep(seconds: float) -> None:
             if self._stop.wait(seconds):
                 raise StoppingError
+            self._sight.check()
 
         Retrying(
             retry=retry_if_exception_type((redis.RedisError, StoreError, KafkaException)),

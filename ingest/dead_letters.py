@@ -53,6 +53,8 @@ class DeadLetters:
                 "fetch.wait.max.ms": 10,
             }
         )
+        self.clients = (self._producer, self._reader)
+        """By which it talks to Kafka."""
         self._reading = False
         self._newest: dict[tuple[str, int], int] = {}
 

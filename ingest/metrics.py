@@ -198,6 +198,7 @@ class BridgeMetrics(Collector):
         try:
             lag = self._lag.lag(self._counts.assigned)
         except KafkaException:
+            self._lag.forget()
             return {}  # no number is better than an old one
         return dict(lag)
 

@@ -73,6 +73,7 @@ class JobMetrics(Collector):
         try:
             lag = self._lag.lag([place for place in self._lag.places() if place[0] == self._readings])
         except KafkaException:
+            self._lag.forget()
             return
         family = GaugeMetricFamily(
             "iot_job_lag_records", "Records that are in no checkpoint of the job yet.", labels=("topic",)

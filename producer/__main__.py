@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +28,13 @@ from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
 from topics import catalogue
 from topics.names import READINGS
+from topics.sight import LostSightError
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(stderr=True)
+log = logs.get(__name__)
 
 
 @app.callback(invoke_without_command=True)
@@ -63,7 +67,19 @@ def main(
 
 
 def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
-    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command."""
+    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command.
+
+    A process whose client has lost sight of Kafka begins anew as what it was started as, and goes on where the topic
+    ends: what is not acknowledged may be there or not, and a second client beside the first could not know.
+    """
+    try:
+        _simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
+    except LostSightError as error:
+        log.warning("Kafka answers, but not this process any more; it starts itself again", error=str(error))
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     settings = settings_module.load(sensors=sensors)
     logs.configure(settings.log_format)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))

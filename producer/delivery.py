@@ -15,6 +15,7 @@ import refusals
 from command_line import UserError
 from settings import Settings
 from topics import sent
+from topics.sight import Sight
 
 log = logs.get(__name__)
 
@@ -79,6 +80,7 @@ class Delivery:
         if metadata.error is not None:
             raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
         self.partitions = len(metadata.partitions)
+        self._sight = Sight(settings, topic, self._producer)
 
     @property
     def pending(self) -> int:
@@ -96,7 +98,8 @@ class Delivery:
     def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
         """Queue messages: partition, key, value, timestamp (epoch ms), with header or not.
 
-        Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out.
+        Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out. Raises
+        ``LostSightError``, as ``poll`` and ``finish`` do, when only a new client would be answered.
         """
         produce, poll = self._producer.produce, self._producer.poll
         topic, delivered = self._topic, self._delivered
@@ -113,6 +116,7 @@ class Delivery:
                         return
                     began = time.monotonic()
                     poll(0.05)
+                    self._sight.check()
                     self.waited += time.monotonic() - began
                 else:
                     break
@@ -129,6 +133,7 @@ class Delivery:
     def poll(self, seconds: float = 0.0) -> None:
         """Serve acknowledgements for up to ``seconds``."""
         self._producer.poll(seconds)
+        self._sight.check()
 
     def check(self) -> None:
         """Raise ``DeliveryError`` when a reading has failed."""
@@ -141,7 +146,7 @@ class Delivery:
     def finish(self) -> None:
         """Wait for every acknowledgement. Raises ``DeliveryError`` when one does not come."""
         while self._producer.flush(0.5):
-            pass
+            self._sight.check()
         self.check()
         if self.pending > 0:
             raise DeliveryError(f"{self.pending:,} messages were neither acknowledged nor refused")

@@ -76,6 +76,10 @@ class LagReader:
             total[topic] += max(0, ends.next - committed.get((topic, partition), ends.first))
         return total
 
+    def forget(self) -> None:
+        """Connect anew when it is asked next: an old client may have lost sight of Kafka for good (topics/sight.py)."""
+        self.__dict__.pop("_consumer", None)  # not closed: another thread may be asking by it
+
     def close(self) -> None:
         """Leave Kafka."""
         self._consumer.close()
