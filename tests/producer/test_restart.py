@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -94,6 +95,56 @@ def test_told_to_stop_while_it_hands_readings_over_it_counts_those_that_it_has(s
     delivery.send(endless())
     delivery.finish()
     assert 5000 <= delivery.sent == delivery.acknowledged == arrived(settings)
+
+
+BLIND_AT_FIRST = """
+import os
+import sys
+from pathlib import Path
+
+import command_line
+from confluent_kafka import KafkaError, KafkaException
+from producer import delivery
+from producer.__main__ import app
+from topics import sight
+
+first = Path(sys.argv.pop(1))
+
+class Blind(delivery.Producer):
+    asked = 0
+
+    def list_topics(self, *given, **named):
+        self.asked += 1
+        if self.asked > 1:  # it has begun
+            first.touch()
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT, "no broker"))
+        return super().list_topics(*given, **named)
+
+if not first.exists():
+    sight.PATIENCE = sight.EVERY = 0
+    delivery.Producer = Blind
+command_line.run(app, "python -m producer")
+"""
+"""A producer whose first client loses sight of Kafka, which others see; its first argument is a file to be made."""
+
+
+def test_what_kafka_answers_no_more_starts_itself_again_and_leaves_neither_gap_nor_double(
+    settings: Settings, tmp_path: Path
+) -> None:
+    simulation = Simulation(catalogue.read(settings.sensors), SEED, START, site_names(1))
+    wanted: dict[int, int] = dict.fromkeys(range(settings.partitions), 0)
+    for partition, *_ in Encoder(simulation, settings.partitions).messages(0, ticks_of(1)):
+        wanted[partition] += 1
+    once = tmp_path / "blind"
+    command = [sys.executable, "-c", BLIND_AT_FIRST, str(once), "--days", "1", "--speed", "50", "--seed", str(SEED)]
+    environment = {**os.environ, **settings.environment()}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    assert once.exists()
+    assert "starts itself again" in said
+    assert "all acknowledged" in said
+    assert admin.end_offsets(settings, settings.prefix + READINGS) == wanted
 
 
 @pytest.mark.parametrize("other", [["--seed", "5"], ["--sites", "7"], ["--start", "2021-01-01"]])
