@@ -811,3 +811,35 @@ def test_a_full_redis_is_told_and_waited_for(
         "AggDayTH1": [(START, 2.0)],
     }
     assert len(letters(settings)) == 1
+
+
+BLIND = """
+import command_line
+from ingest import bridge
+from ingest.__main__ import app
+from topics import sight
+
+sight.PATIENCE = sight.EVERY = 0
+
+class Blind(bridge.Consumer):
+    def list_topics(self, *_, **__):
+        raise bridge.KafkaException(bridge.KafkaError(bridge.KafkaError._TRANSPORT, "no broker"))
+
+bridge.Consumer = Blind
+command_line.run(app, "python -m ingest")
+"""
+"""A bridge whose consumer has lost sight of Kafka, which others see."""
+
+
+def test_what_kafka_answers_no_more_ends_for_its_supervisor_to_start_it_again(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    send(settings, reading("TH1", START, 1.0))
+    log = tmp_path / "log"
+    with bridge_process(settings, log, "-c", BLIND) as process:
+        assert process.wait(PATIENCE) == 1
+    assert "librdkafka issue 5301" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    with bridge_process(settings, log):
+        wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START, 1.0)]
