@@ -27,7 +27,7 @@ from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
-from topics.sight import Sight
+from topics.sight import Sight, Watched
 
 log = logs.get(__name__)
 
@@ -99,7 +99,12 @@ class Bridge:
                 "log_level": 0,
             }
         )
-        self._sight = Sight(settings, self._readings, self._consumer, *self._dead_letters.clients)
+        self._sight = Sight(
+            settings,
+            self._readings,
+            Watched(self._consumer, lambda: self.counts.records),
+            *map(Watched, self._dead_letters.clients),
+        )
 
     def stop(self) -> None:
         """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""

@@ -15,7 +15,7 @@ import refusals
 from command_line import UserError
 from settings import Settings
 from topics import sent
-from topics.sight import Sight
+from topics.sight import Sight, Watched
 
 log = logs.get(__name__)
 
@@ -80,7 +80,7 @@ class Delivery:
         if metadata.error is not None:
             raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
         self.partitions = len(metadata.partitions)
-        self._sight = Sight(settings, topic, self._producer)
+        self._sight = Sight(settings, topic, Watched(self._producer, lambda: self.acknowledged))
 
     @property
     def pending(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
@@ -27,18 +27,29 @@ class LostSightError(UserError):
     """Kafka answers new clients and not this one any more: only starting the process again helps."""
 
 
+class Watched(NamedTuple):
+    """A client that a process lives with; ``progress`` changes whenever Kafka has given it something."""
+
+    client: Any
+    progress: Callable[[], object] = lambda: None
+
+
 class Sight:
-    """Asks Kafka now and then by the clients that a process lives with."""
+    """Asks Kafka now and then by the clients that have got nothing from it meanwhile.
+
+    A question may wait behind much else: a client that gets on is not blind.
+    """
 
     def __init__(
-        self, settings: Settings, topic: str, *clients: Any, clock: Callable[[], float] = time.monotonic
+        self, settings: Settings, topic: str, *watched: Watched, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``topic``: what is asked for."""
         self._settings = settings
         self._topic = topic
-        self._clients = clients
+        self._watched = watched
         self._clock = clock
         self._next = clock() + EVERY
+        self._progress: dict[int, object] = {}
         self._blind_since: dict[int, float] = {}
 
     def check(self) -> None:
@@ -48,8 +59,9 @@ class Sight:
         """
         if self._clock() < self._next:
             return
-        for number, client in enumerate(self._clients):
-            if _answered(client, self._topic):
+        for number, (client, progress) in enumerate(self._watched):
+            before, self._progress[number] = self._progress.get(number), progress()
+            if before != self._progress[number] or _answered(client, self._topic):
                 self._blind_since.pop(number, None)
             elif self._clock() - self._blind_since.setdefault(number, self._clock()) >= PATIENCE:
                 if self._answers_others():

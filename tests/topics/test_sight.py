@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from settings import Settings
 from tests.topics.mock_broker import mock_broker
-from topics.sight import EVERY, PATIENCE, LostSightError, Sight
+from topics.sight import EVERY, PATIENCE, LostSightError, Sight, Watched
 
 TOPIC = "seen"
 
@@ -57,7 +58,7 @@ def test_one_client_of_two_that_is_never_answered_is_told() -> None:
     clock, seeing, blind = Clock(), Client(), Client(blind=True)
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Sight(settings_at(broker.address), TOPIC, seeing, blind, clock=clock)
+        sight = Sight(settings_at(broker.address), TOPIC, Watched(seeing), Watched(blind), clock=clock)
         check_for(sight, clock, PATIENCE)
         with pytest.raises(LostSightError, match="started again"):
             check_for(sight, clock, EVERY)
@@ -67,7 +68,7 @@ def test_a_client_that_is_answered_now_and_then_is_not() -> None:
     clock, client = Clock(), Client()
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Sight(settings_at(broker.address), TOPIC, client, clock=clock)
+        sight = Sight(settings_at(broker.address), TOPIC, Watched(client), clock=clock)
         for _ in range(3):
             client.blind = True
             check_for(sight, clock, PATIENCE)
@@ -78,14 +79,21 @@ def test_a_client_that_is_answered_now_and_then_is_not() -> None:
 def test_while_nobody_is_answered_it_goes_on_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, client = Clock(), Client(blind=True)
     monkeypatch.setattr(Sight, "_answers_others", lambda _: False)
-    sight = Sight(settings_at("127.0.0.1:1"), TOPIC, client, clock=clock)
+    sight = Sight(settings_at("127.0.0.1:1"), TOPIC, Watched(client), clock=clock)
     check_for(sight, clock, 10 * PATIENCE)
     assert client.asked == 10 * PATIENCE / EVERY
 
 
 def test_it_does_not_ask_all_the_time() -> None:
     clock, client = Clock(), Client()
-    sight = Sight(settings_at("127.0.0.1:1"), TOPIC, client, clock=clock)
+    sight = Sight(settings_at("127.0.0.1:1"), TOPIC, Watched(client), clock=clock)
     for _ in range(1000):
         sight.check()
+    assert client.asked == 0
+
+
+def test_one_that_gets_something_is_not_asked() -> None:
+    clock, client, got = Clock(), Client(blind=True), count()
+    sight = Sight(settings_at("127.0.0.1:1"), TOPIC, Watched(client, lambda: next(got)), clock=clock)
+    check_for(sight, clock, 10 * PATIENCE)
     assert client.asked == 0
