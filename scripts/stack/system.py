@@ -41,7 +41,8 @@ def where_to_look(settings: Settings, console: Console) -> None:
     """Say where the parts of a running stack can be seen."""
     redis = f"Redis at {settings.redis}, as {settings.redis_viewer_user}"
     console.print()
-    ports = [port for port in (settings.job_metrics, settings.ingest_metrics, settings.producer_metrics) if port]
+    # Not the producer's: nobody answers there once it has ended.
+    ports = [port for port in (settings.job_metrics, settings.ingest_metrics) if port]
     for what, where in (
         *([("board", settings.board)] if settings.board else []),
         ("Flink's own pages", settings.flink),
