@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 import command_line
+from scripts import warm
 from scripts.bench import end_to_end, footprint, growth, hardware, ingest, job, latency, peers, producer, report
 from scripts.bench.dataset import Dataset
 from scripts.bench.ground import Ground, ground
@@ -60,26 +61,35 @@ def main(
     wanted = tuple(stages or size.stages)
     if {StageName.JOB, StageName.INGEST} & set(wanted):
         peers.install(said)
-    left_out = [*size.left_out, *(name.value for name in size.stages if name not in wanted)]
     measuring = Measuring(rounds or size.rounds, said)
-    found = Session(size, measuring).run(wanted)
-    result = report.Report(
-        made=f"{made:%Y-%m-%d}",
-        size=size.name,
-        command=" ".join(
-            ["python -m scripts.bench", *_options(quick=quick, tiny=tiny), *(f"--stage {n}" for n in stages or ())]
-        ),
-        seconds=time.monotonic() - began,
-        rounds=measuring.rounds,
-        machine=machine,
-        versions=hardware.versions(),
-        stages=found,
-        left_out=left_out,
-    )
-    told = report.write(result, output, NAME)
+
+    def result(found: list[Stage]) -> report.Report:
+        there = {stage.name for stage in found}
+        return report.Report(
+            made=f"{made:%Y-%m-%d}",
+            size=size.name,
+            command=" ".join(
+                ["python -m scripts.bench", *_options(quick=quick, tiny=tiny), *(f"--stage {n}" for n in stages or ())]
+            ),
+            seconds=time.monotonic() - began,
+            rounds=measuring.rounds,
+            machine=machine,
+            versions=hardware.versions(),
+            stages=found,
+            left_out=[*size.left_out, *(name.value for name in size.stages if name.value not in there)],
+        )
+
+    found: list[Stage] = []
+    try:
+        for found in Session(size, measuring).run(wanted):
+            report.write(result(found), output, NAME)  # what a run has that does not come to its end
+    finally:
+        warm.shut_down()
+    whole = result(found)
+    told = report.write(whole, output, NAME)
     if record:
-        report.write(result, DOCS, NAME)
-    for goal in result.missed:
+        report.write(whole, DOCS, NAME)
+    for goal in whole.missed:
         said(f"missed: {goal.name}: {report.number(goal.median)}, the bar is {report.number(goal.bar)}")
     console.print(f"{told}, beside it {NAME}.json and {report.PLOT}", soft_wrap=True)
 
@@ -102,8 +112,8 @@ class Session:
     stages: list[Stage] = field(default_factory=list)
     memory: footprint.Memory | None = None
 
-    def run(self, wanted: tuple[StageName, ...]) -> list[Stage]:
-        """All of them; those that need no roomy stack come last."""
+    def run(self, wanted: tuple[StageName, ...]) -> Iterator[list[Stage]]:
+        """All of them, told after each; those that need no roomy stack come last."""
         speed = [name for name in SPEED if name in wanted]
         rest = [name for name in StageName if name in wanted and name not in SPEED]
         turns = [(self.size.roomy, speed), ({}, rest)] if self.size.roomy else [({}, speed + rest)]
@@ -113,7 +123,7 @@ class Session:
                     for name in names:
                         self.measuring.said(f"== {name}")
                         self.stages.append(self._stage(name, stack))
-        return self.stages
+                        yield self.stages
 
     def _stage(self, name: StageName, stack: Ground) -> Stage:
         size, measuring = self.size, self.measuring

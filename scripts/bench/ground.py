@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts import warm
 from scripts.stack.apart import settings_apart
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
@@ -46,7 +45,6 @@ def ground(said: Callable[[str], None], **others: Any) -> Iterator[Ground]:
             made.stack.up(said)
         yield made
     finally:
-        warm.shut_down()
         made.stack.down()
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -27,6 +27,7 @@ from pyflink.datastream.connectors.kafka import (  # noqa: E402
 )
 from pyflink.datastream.functions import AggregateFunction, ProcessWindowFunction  # noqa: E402
 from pyflink.datastream.window import TumblingEventTimeWindows  # noqa: E402
+from pyflink.java_gateway import get_gateway  # noqa: E402
 
 DELAY_SECONDS = 10
 
@@ -91,7 +92,9 @@ def main() -> None:
         "execution.checkpointing.interval": "10 s",
     }.items():
         options.set_string(name, value)
-    environment = StreamExecutionEnvironment.get_execution_environment(options)
+    # `get_execution_environment` would start a cluster of its own, whatever the target.
+    java = get_gateway().jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    environment = StreamExecutionEnvironment(java(options._j_configuration))
     kafka = task["kafka"]
     user, password = kafka["sasl.username"], kafka["sasl.password"]
     login = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security.scram.ScramLoginModule"
