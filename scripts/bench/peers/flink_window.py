@@ -16,6 +16,7 @@ from jobs.tools import connector_jar, java_home
 warnings.simplefilter("ignore")
 os.environ["JAVA_HOME"] = str(java_home())
 
+import pyflink  # noqa: E402
 from pyflink.common import Configuration, Duration, SimpleStringSchema, Time, Types, WatermarkStrategy  # noqa: E402
 from pyflink.common.watermark_strategy import TimestampAssigner  # noqa: E402
 from pyflink.datastream import OutputTag, StreamExecutionEnvironment  # noqa: E402
@@ -74,6 +75,12 @@ def reading_type():
     return Types.TUPLE([Types.STRING(), Types.LONG(), Types.DOUBLE()])
 
 
+def python_jar():
+    """What `flink run --python` sends along."""
+    [jar] = (Path(pyflink.__file__).parent / "opt").glob("flink-python-*.jar")
+    return jar
+
+
 def main() -> None:
     task = json.load(sys.stdin)
     rest = urlsplit(task["flink"])
@@ -82,7 +89,7 @@ def main() -> None:
         "execution.target": "remote",
         "rest.address": str(rest.hostname),
         "rest.port": str(rest.port),
-        "pipeline.jars": connector_jar().as_uri(),
+        "pipeline.jars": ";".join(jar.as_uri() for jar in (connector_jar(), python_jar())),
         "pipeline.name": "peer",
         "parallelism.default": "2",
         "pipeline.object-reuse": "true",
@@ -90,6 +97,7 @@ def main() -> None:
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
         "execution.checkpointing.interval": "10 s",
+        "restart-strategy.type": "none",
     }.items():
         options.set_string(name, value)
     # `get_execution_environment` would start a cluster of its own, whatever the target.
