@@ -99,12 +99,7 @@ class Bridge:
                 "log_level": 0,
             }
         )
-        self._sight = Sight(
-            settings,
-            self._readings,
-            Watched(self._consumer, lambda: self.counts.records),
-            *map(Watched, self._dead_letters.clients),
-        )
+        self._sight = Sight(settings, self._readings, Watched(self._consumer, lambda: self.counts.records))
 
     def stop(self) -> None:
         """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""
@@ -271,7 +266,6 @@ class Bridge:
         def sleep(seconds: float) -> None:
             if self._stop.wait(seconds):
                 raise StoppingError
-            self._sight.check()
 
         Retrying(
             retry=retry_if_exception_type((redis.RedisError, StoreError, KafkaException)),

@@ -12,6 +12,7 @@ from settings import Settings
 from topics.names import DEAD_LETTERS
 from topics.origin import Origin
 from topics.reading import Invalid
+from topics.sight import Sight, Watched
 
 TIMEOUT = 5
 """Seconds that Kafka may take before the caller hears that it is away."""
@@ -53,16 +54,17 @@ class DeadLetters:
                 "fetch.wait.max.ms": 10,
             }
         )
-        self.clients = (self._producer, self._reader)
-        """By which it talks to Kafka."""
+        # Asked by the thread that writes: a client lets one thread in at a time.
+        self._sight = Sight(settings, self._topic, Watched(self._producer), Watched(self._reader))
         self._reading = False
         self._newest: dict[tuple[str, int], int] = {}
 
     def put(self, letters: Sequence[DeadLetter]) -> None:
         """Write those letters that are not written yet; they are acknowledged when this returns. Idempotent.
 
-        Raises ``KafkaException`` when Kafka does not answer in time.
+        Raises ``KafkaException`` when Kafka does not answer in time, ``LostSightError`` when it answers others only.
         """
+        self._sight.check()
         self._flush()  # letters of a call that was given up may still be under way
         self._catch_up()
         for message, why in letters:
