@@ -23,7 +23,8 @@ TIMEOUT = 30
 # Readings carry the time at which they were sent as their record timestamp. In a simulation that is a date long
 # past, which any retention by time would delete at the next roll of the log, or one to come, which Kafka 4 refuses.
 _BY_SIZE = {"retention.ms": FOREVER, "message.timestamp.after.max.ms": FAR}
-_COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact"}
+# A withdrawal (null) outlives a day and more in which no bridge runs: unread, its point would stay in Redis for good.
+_COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact", "delete.retention.ms": str(30 * 86_400_000)}
 
 CONFIGURATION = {
     # Flink's connector cannot unpack zstd (its jar has no library for it): one such record would end the job, and every

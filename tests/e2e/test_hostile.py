@@ -132,8 +132,9 @@ def hostile() -> Iterator[Hostile]:
     yield Hostile(READINGS, PLAIN[:-1] + b',"x":"' + b"\xff" * 900_000 + b'"}', "not_json")
     # By others than the job. There too the bridge has to go on.
     for topic in (AGGREGATES, REJECTED):
-        for value in (b"", b"{", b"[]", b"\xff", b"null", b'{"value":NaN}', None):
-            yield Hostile(topic, value, "not_json", b"somebody else's")
+        # Each has a key of its own: of one key Kafka keeps the last record there, and may forget the others unread.
+        for number, value in enumerate((b"", b"{", b"[]", b"\xff", b"null", b'{"value":NaN}', None)):
+            yield Hostile(topic, value, "not_json", b"somebody else's %d" % number)
 
 
 def of_its_own_site(case: Case, site: str) -> tuple[bytes, Reading] | None:

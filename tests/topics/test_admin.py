@@ -39,7 +39,9 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
         found = admin.configuration(settings)[settings.prefix + topic]
         assert found["retention.ms"] == "-1"
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
-        assert (found.get("cleanup.policy") == "compact") == (topic in (AGGREGATES, REJECTED))
+        compacted = topic in (AGGREGATES, REJECTED)
+        assert (found.get("cleanup.policy") == "compact") == compacted
+        assert (found.get("delete.retention.ms") == "2592000000") == compacted, "30 days"
         assert (found.get("segment.ms") == str(2**63 - 1)) == (topic in (READINGS, HISTORY))
         assert found.get("compression.type") == ("lz4" if topic == READINGS else None), "Flink cannot read zstd"
 
