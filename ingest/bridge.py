@@ -201,20 +201,28 @@ class Bridge:
 
     def _sorted(self, messages: Sequence[Message]) -> _Batch:
         batch = _Batch(time.monotonic())
-        raw = (self._readings, self._history)
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._kafka_error(error)
-                continue
+        raw, plain, add = (self._readings, self._history), self._records.plain, batch.points.append
+        last: dict[tuple[str, int], Message] = {}
+        records = [message for message in messages if not self._is_error(message)]
+        for message in records:
             topic = message.topic()
-            batch.records[topic] += 1
-            batch.next_offsets[topic, message.partition()] = message.offset() + 1
-            if topic in raw:
-                self._sort_reading(message, batch)
-            else:
+            last[topic, message.partition()] = message
+            if topic not in raw:
                 self._sort_result(message, topic, batch)
-        batch.sendings = self.counts.sendings(m for m in messages[:SAMPLED] if m.error() is None)
+            elif (point := plain(message.value(), message.timestamp()[1])) is not None:
+                add(point)
+            else:
+                self._sort_reading(message, batch)
+        batch.records.update(message.topic() for message in records)
+        batch.next_offsets = {place: message.offset() + 1 for place, message in last.items()}
+        batch.sendings = self.counts.sendings(records[:SAMPLED])
         return batch
+
+    def _is_error(self, message: Message) -> bool:
+        if (error := message.error()) is None:
+            return False
+        self._kafka_error(error)
+        return True
 
     def _sort_reading(self, message: Message, batch: _Batch) -> None:
         wrong = None
