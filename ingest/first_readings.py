@@ -30,10 +30,10 @@ class FirstReadings:
 
     def add(self, point: Point) -> Point | None:
         """Add a reading; returns the first one of the same name when there was one."""
-        series, ts, value = point
-        there = self._series.get(series)
+        ts, value = point.ts, point.value
+        there = self._series.get(point.series)
         if there is None:
-            there = self._series[series] = _Readings()
+            there = self._series[point.series] = _Readings()
         if not there.times or ts > there.times[-1]:
             there.times.append(ts)
             there.values.append(value)  # type: ignore[arg-type]
@@ -44,10 +44,10 @@ class FirstReadings:
 
     def first(self, point: Point) -> Point | None:
         """The reading of the same name that was added, None when there was none."""
-        series, ts, _ = point
-        there = self._series.get(series)
+        ts = point.ts
+        there = self._series.get(point.series)
         if there is None:
             return None
         index = bisect_left(there.times, ts)
         value = there.values[index] if index < len(there.times) and there.times[index] == ts else there.late.get(ts)
-        return None if value is None else Point(series, ts, value)
+        return None if value is None else Point(point.series, ts, value)

@@ -6,7 +6,7 @@ docs/operation.md has the table of the metrics.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 from confluent_kafka import KafkaException, Message
@@ -103,22 +103,22 @@ class Counts:
         """Dead letters, for all reasons."""
         return self.letters.total()
 
-    def stored_readings(self, points: Iterable[Point]) -> None:
+    def stored_readings(self, points: Collection[Point]) -> None:
         """These points of raw series are stored."""
         newest = self.newest
-        count = 0
-        for (_, _, sensor), ts, _ in points:
-            count += 1
-            if ts > newest.get(sensor, -1):
-                newest[sensor] = ts
-        self.written[RAW] += count
+        for point in points:
+            sensor = point.series.sensor
+            if point.ts > newest.get(sensor, -1):
+                newest[sensor] = point.ts
+        self.written[RAW] += len(points)
 
     def stored_results(self, points: Iterable[Point]) -> None:
         """These points of derived series are stored."""
-        for (kind, _, _), ts, _ in points:
+        for point in points:
+            kind = point.series.kind
             self.written[kind] += 1
-            if kind in DERIVED and ts > self.days.get(kind, -1):
-                self.days[kind] = ts
+            if kind in DERIVED and point.ts > self.days.get(kind, -1):
+                self.days[kind] = point.ts
 
     def rejection(self, value: bytes | None) -> None:
         """A record of lateRej was read; null takes a rejection back."""

@@ -89,15 +89,15 @@ class Store:
             return
         self._make({point.series for point in points})  # TS.ADD would make a series without labels
         pipeline = self._redis.pipeline(transaction=False)
-        for series, ts, value in points:
-            pipeline.execute_command("TS.ADD", self._key(series), ts, value, "ON_DUPLICATE", LAST)
+        for point in points:
+            pipeline.execute_command("TS.ADD", self._key(point.series), point.ts, point.value, "ON_DUPLICATE", LAST)
         pipeline.execute()
 
     def delete(self, points: Iterable[Point]) -> None:
         """Delete points; those that were never there are none to mind. Idempotent."""
         pipeline = self._redis.pipeline(transaction=False)
-        for series, ts, _ in points:
-            pipeline.execute_command("TS.DEL", self._key(series), ts, ts)
+        for point in points:
+            pipeline.execute_command("TS.DEL", self._key(point.series), point.ts, point.ts)
         for outcome in pipeline.execute(raise_on_error=False):
             if isinstance(outcome, Exception) and "does not exist" not in str(outcome):
                 raise outcome
@@ -123,8 +123,8 @@ class Store:
 
     def _add(self, points: Sequence[Point]) -> list[tuple[Point, Exception]]:
         arguments: list[Any] = []
-        for series, ts, value in points:
-            arguments += (self._made[series], ts, value)
+        for point in points:
+            arguments += (self._made[point.series], point.ts, point.value)
         outcomes = self._redis.execute_command("TS.MADD", *arguments)
         return [(p, outcome) for p, outcome in zip(points, outcomes, strict=True) if isinstance(outcome, Exception)]
 

@@ -65,7 +65,7 @@ REASONS = (
 )
 
 
-class Exact(msgspec.Struct):
+class Exact(msgspec.Struct, gc=False):
     """The fields of a record that is written as the contract has it; not yet judged."""
 
     site: str

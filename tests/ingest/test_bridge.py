@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,6 +155,27 @@ def test_a_series_that_somebody_deletes_is_made_again(settings: Settings, bridge
     assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
     assert described(store, settings, "TH1")[0]["series"] == "raw"
     assert [described(store, settings, key)[1] for key in ("TH1", "AggDayTH1")] == ["first", "last"]
+
+
+@pytest.mark.usefixtures("store")
+def test_carrying_records_searches_no_garbage(settings: Settings) -> None:
+    """No object of a record is part of a cycle; searched for some, they took a quarter of all time."""
+    send(settings, *(reading("TH1", START + n, n) for n in range(5000)))
+    threshold = gc.get_threshold()
+    searches: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and threading.current_thread().name == "bridge":
+            searches.append(info["generation"])
+
+    gc.callbacks.append(note)
+    try:
+        with Bridging(Bridge(settings, SENSORS)):
+            wait_until_committed(settings)
+    finally:
+        gc.callbacks.remove(note)
+    assert searches == []
+    assert gc.get_threshold() == threshold
 
 
 def test_two_bridges_share_the_work(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ingest.records import Point, Records
 from settings import ROOT
-from tests.validity import CASES, SENT, Case
+from tests.generated import records
+from tests.validity import CASES, SENT, TS, Case
 from topics import catalogue
 from topics.names import Series
-from topics.reading import LATEST_TS, REASONS, Invalid, heartbeat
+from topics.reading import LATEST_TS, REASONS, Invalid, Reading, Rules, decode, heartbeat
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -26,6 +30,7 @@ RECORDS = Records(
     window_ms=DAY_MS,
     sliding_window_ms=2 * DAY_MS,
 )
+RULES = Rules(catalogue.read(ROOT / "sensors.toml"), HOUR_MS)
 
 
 def key(series: str = "AggDay", site: str = "home", sensor: str = "TH1", start: str = "2020-01-01 00:00:00Z") -> bytes:
@@ -266,6 +271,28 @@ def test_the_verdict_is_that_of_the_table_for_a_name_that_is_known_as_well(case:
         item if isinstance(item, str) else Point(Series("raw", item.site, item.sensor), item.ts, item.value)
         for item in wanted
     ]
+
+
+@given(records(), st.sampled_from([SENT, TS - HOUR_MS - 1, TS - HOUR_MS, 0]))
+@example(reading(ts=TS), TS - HOUR_MS)
+@example(reading(ts=TS), TS - HOUR_MS - 1)
+@example(reading(ts=-1), SENT)
+@example(reading(site=1), SENT)
+@example(reading().replace(b"22.5", b"1e400"), SENT)
+@example(reading() + b"," + reading(), SENT)
+def test_a_plain_reading_is_what_the_table_says_of_it(value: bytes, sent: int) -> None:
+    for site, sensor in product(("home", "cabin", "a_b.c-d"), ("TH1", "Mov1")):
+        RECORDS.reading(reading(site=site, sensor=sensor), SENT)
+    if (point := RECORDS.plain(value, sent)) is None:
+        return
+    (item,) = decode(value, sent, RULES)
+    assert isinstance(item, Reading)
+    assert point == Point(Series("raw", item.site, item.sensor), item.ts, item.value)
+
+
+def test_nearly_all_readings_are_plain() -> None:
+    RECORDS.reading(reading(), SENT)
+    assert RECORDS.plain(reading(), SENT) == Point(Series("raw", "home", "TH1"), START, 22.5)
 
 
 def test_a_reading_that_redis_cannot_hold_is_invalid() -> None:
