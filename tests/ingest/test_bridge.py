@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 import connections
 from ingest.bridge import Bridge
@@ -47,7 +47,7 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from tests.validity import CASES, SENT
-from topics import admin
+from topics import admin, sight
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
 from topics.reading import Reading, heartbeat
 
@@ -780,6 +780,16 @@ def test_a_commit_that_kafka_refuses_is_made_again(settings: Settings, store: re
     assert refused.times == 0
 
 
+@contextmanager
+def full(store: redis.Redis) -> Iterator[None]:
+    """Redis answers, and refuses to write."""
+    store.config_set("maxmemory", 1_000_000)  # less than Redis itself takes
+    try:
+        yield
+    finally:
+        store.config_set("maxmemory", 0)
+
+
 def test_a_full_redis_is_told_and_waited_for(
     settings: Settings, store: redis.Redis, bridge: Bridging, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -788,8 +798,7 @@ def test_a_full_redis_is_told_and_waited_for(
     wait_until_committed(settings)
     before = stored(store, settings)
     series = store.dbsize()
-    try:
-        store.config_set("maxmemory", 1_000_000)  # less than Redis itself takes
+    with full(store):
         send(
             settings,
             *(reading("TH1", START + n * 1000, n / 10) for n in range(1000, 2000)),
@@ -803,14 +812,65 @@ def test_a_full_redis_is_told_and_waited_for(
         assert store.dbsize() == series, "a series was evicted"
         assert stored(store, settings) == before
         assert behind(settings) > 0
-    finally:
-        store.config_set("maxmemory", 0)
     wait_until_committed(settings)
     assert stored(store, settings) == {
         "TH1": [(START + n * 1000, n / 10) for n in range(2000)],
         "AggDayTH1": [(START, 2.0)],
     }
     assert len(letters(settings)) == 1
+
+
+class Lingering:
+    """A consumer that polls until there is a record: a rebalance finds the bridge's main thread inside of it."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._consumer = bridge._consumer
+        self.lingers = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+    def consume(self, number: int, seconds: float) -> list[Message]:
+        while not (found := self._consumer.consume(number, seconds)) and self.lingers:
+            pass
+        return list(found)
+
+
+def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
+    settings: Settings, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In it the main thread, inside of its client, waits for the writer: who must not wait for that client."""
+    monkeypatch.setattr(sight, "EVERY", 0)  # whoever may ask a client does
+    settings = settings.model_copy(update={"batch": 1})
+    bridge = Bridge(settings, SENSORS)
+    bridge._consumer = lingering = Lingering(bridge)
+
+    def send_to(running: Bridging, ts: int) -> None:
+        partition = min(n for topic, n in running.bridge.counts.assigned if topic == settings.prefix + READINGS)
+        send(settings, reading("TH1", ts, 1.0)._replace(partition=partition))
+        wait_for(lambda: running.bridge.counts.waiting == "Redis", "a batch under way that Redis does not take")
+
+    def wait_for_rebalance() -> None:
+        wait_for(lambda: bridge._under_way is None, "a rebalance with a batch under way")
+        tried = bridge.counts.retries["Redis"]
+        wait_for(lambda: bridge.counts.retries["Redis"] > tried, "the writer to go on trying", seconds=30)
+
+    with Bridging(bridge) as first, ExitStack() as joined:
+        wait_for(lambda: bridge.counts.assigned, "the group")
+        with full(store):
+            send_to(first, START)
+            second = joined.enter_context(Bridging(Bridge(settings, SENSORS)))
+            wait_for_rebalance()
+        wait_for(lambda: bridge.counts.assigned and second.bridge.counts.assigned, "the group to share the partitions")
+        assert behind(settings) == 0
+        with full(store):
+            send_to(first, START + 1)
+            send_to(second, START + 2)
+            joined.close()
+            wait_for_rebalance()
+        lingering.lingers = False
+        wait_until_committed(settings)
+    assert points(store, settings, "TH1") == [(START + n, 1.0) for n in range(3)]
 
 
 BLIND = """
