@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 import connections
 from ingest.bridge import Bridge
@@ -47,7 +47,7 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from tests.validity import CASES, SENT
-from topics import admin, sight
+from topics import admin
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
 from topics.reading import Reading, heartbeat
 
@@ -820,57 +820,72 @@ def test_a_full_redis_is_told_and_waited_for(
     assert len(letters(settings)) == 1
 
 
-class Lingering:
-    """A consumer that polls until there is a record: a rebalance finds the bridge's main thread inside of it."""
+LINGERING = """
+from ingest import bridge
+from ingest.__main__ import app
+from topics import sight
 
-    def __init__(self, bridge: Bridge) -> None:
-        self._consumer = bridge._consumer
-        self.lingers = True
+sight.EVERY = 0  # whoever may ask a client does
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._consumer, name)
+class Lingering(bridge.Consumer):
+    rebalances = 0
 
-    def consume(self, number: int, seconds: float) -> list[Message]:
-        while not (found := self._consumer.consume(number, seconds)) and self.lingers:
+    def subscribe(self, topics, on_assign, on_revoke, on_lost):
+        def revoked(*given):
+            print("a rebalance", flush=True)
+            on_revoke(*given)
+            self.rebalances += 1
+
+        super().subscribe(topics, on_assign=on_assign, on_revoke=revoked, on_lost=on_lost)
+
+    def consume(self, number, seconds):
+        before = self.rebalances
+        while not (found := super().consume(number, seconds)) and self.rebalances == before < 2:
             pass
-        return list(found)
+        return found
+
+bridge.Consumer = Lingering
+app(args=[])
+"""
+"""A bridge whose polls end with a record: its first two rebalances find the main thread inside of the client."""
 
 
 def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
-    settings: Settings, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     """In it the main thread, inside of its client, waits for the writer: who must not wait for that client."""
-    monkeypatch.setattr(sight, "EVERY", 0)  # whoever may ask a client does
     settings = settings.model_copy(update={"batch": 1})
-    bridge = Bridge(settings, SENSORS)
-    bridge._consumer = lingering = Lingering(bridge)
+    log, other = tmp_path / "log", tmp_path / "other"
 
-    def send_to(running: Bridging, ts: int) -> None:
-        partition = min(n for topic, n in running.bridge.counts.assigned if topic == settings.prefix + READINGS)
-        send(settings, reading("TH1", ts, 1.0)._replace(partition=partition))
-        wait_for(lambda: running.bridge.counts.waiting == "Redis", "a batch under way that Redis does not take")
+    def wait_for_rebalance(number: int) -> None:
+        wait_for(
+            lambda: "trying again" in "".join(log.read_text().split("a rebalance")[number:]),
+            "the writer to go on trying in a rebalance",
+            seconds=30,
+        )
 
-    def wait_for_rebalance() -> None:
-        wait_for(lambda: bridge._under_way is None, "a rebalance with a batch under way")
-        tried = bridge.counts.retries["Redis"]
-        wait_for(lambda: bridge.counts.retries["Redis"] > tried, "the writer to go on trying", seconds=30)
-
-    with Bridging(bridge) as first, ExitStack() as joined:
-        wait_for(lambda: bridge.counts.assigned, "the group")
+    with bridge_process(settings, log, "-c", LINGERING) as first, ExitStack() as joined:
         with full(store):
-            send_to(first, START)
-            second = joined.enter_context(Bridging(Bridge(settings, SENSORS)))
-            wait_for_rebalance()
-        wait_for(lambda: bridge.counts.assigned and second.bridge.counts.assigned, "the group to share the partitions")
-        assert behind(settings) == 0
-        with full(store):
-            send_to(first, START + 1)
-            send_to(second, START + 2)
-            joined.close()
-            wait_for_rebalance()
-        lingering.lingers = False
+            send(settings, reading("TH1", START, 1.0))
+            wait_for(lambda: "trying again" in log.read_text(), "a batch under way")
+            second = joined.enter_context(bridge_process(settings, other))
+            wait_for_rebalance(1)
         wait_until_committed(settings)
-    assert points(store, settings, "TH1") == [(START + n, 1.0) for n in range(3)]
+        with full(store):
+            before = len(log.read_text())
+            # The first partition and the last one are not of the same bridge.
+            send(settings, *(reading("TH1", START + 1 + n, 1.0)._replace(partition=n) for n in (0, 5)))
+            wait_for(
+                lambda: "trying again" in log.read_text()[before:] and "trying again" in other.read_text(),
+                "a batch under way in either bridge",
+            )
+            second.terminate()
+            assert second.wait(PATIENCE) == 0, other.read_text()
+            wait_for_rebalance(2)
+        wait_until_committed(settings)
+        first.terminate()
+        assert first.wait(PATIENCE) == 0, log.read_text()
+    assert points(store, settings, "TH1") == [(START + n, 1.0) for n in (0, 1, 6)]
 
 
 BLIND = """
