@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 import connections
 from ingest.bridge import Bridge
@@ -276,6 +277,27 @@ def test_a_withdrawal_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
     assert points(store, settings, "AggDayTH1") == []
 
 
+def test_a_withdrawal_that_is_another_bridges_now_is_not_done_by_the_first(
+    settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would delete the correction that the other one has stored."""
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None))
+    wait_until_read(timed, 2)
+    with monkeypatch.context() as named:
+        # A topic's one partition is the first member's, by name; the other's begins with "rdkafka".
+        named.setattr("ingest.bridge.Consumer", lambda given: Consumer({**given, "client.id": "first"}))
+        second = Bridge(settings, SENSORS)
+    with Bridging(second):
+        wait_for(lambda: (settings.prefix + AGGREGATES, 0) in second.counts.assigned, "the partition to change hands")
+        send(settings, aggregate("AggDay", "TH1", 2.0))
+        wait_until_committed(settings)
+        clock.now += 1000
+        send(settings, *(reading(sensor, START, 5.0) for sensor in SENSORS))
+        wait_until_committed(settings)
+    assert timed.bridge.counts.points > 1, "it has had its share"
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+
+
 def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
@@ -508,6 +530,28 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
         assert process.wait(PATIENCE) == 0
     assert stored(store, settings) == wanted
     assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+def test_killed_between_a_withdrawal_and_its_correction_it_leaves_no_gap(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"settle": timedelta(hours=1)})
+    old, new = [(START, 1.0)], [(START, 2.0)]
+    with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
+        send(settings, aggregate("AggDay", "TH1", 1.0))
+        wait_until_committed(settings)
+        send(settings, aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
+        wait_for(lambda: points(store, settings, "AggDayTH2"), "what is behind the withdrawal")
+        process.kill()
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert points(store, settings, "AggDayTH1") == old
+    send(settings, aggregate("AggDay", "TH1", 2.0))
+    with bridge_process(settings, tmp_path / "log"):
+        seen = old
+        while seen != new:
+            seen = points(store, settings, "AggDayTH1")
+            assert seen in (old, new), "a gap"
+        wait_until_committed(settings)
 
 
 DYING = (
