@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 import connections
 from ingest.bridge import Bridge
@@ -299,6 +300,27 @@ def test_a_withdrawal_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
     assert points(store, settings, "AggDayTH1") == []
 
 
+def test_a_withdrawal_that_is_another_bridges_now_is_not_done_by_the_first(
+    settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would delete the correction that the other one has stored."""
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None))
+    wait_until_read(timed, 2)
+    with monkeypatch.context() as named:
+        # A topic's one partition is the first member's, by name; the other's begins with "rdkafka".
+        named.setattr("ingest.bridge.Consumer", lambda given: Consumer({**given, "client.id": "first"}))
+        second = Bridge(settings, SENSORS)
+    with Bridging(second):
+        wait_for(lambda: (settings.prefix + AGGREGATES, 0) in second.counts.assigned, "the partition to change hands")
+        send(settings, aggregate("AggDay", "TH1", 2.0))
+        wait_until_committed(settings)
+        clock.now += 1000
+        send(settings, *(reading(sensor, START, 5.0) for sensor in SENSORS))
+        wait_until_committed(settings)
+    assert timed.bridge.counts.points > 1, "it has had its share"
+    assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
+
+
 def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
@@ -531,6 +553,28 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
         assert process.wait(PATIENCE) == 0
     assert stored(store, settings) == wanted
     assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
+
+
+def test_killed_between_a_withdrawal_and_its_correction_it_leaves_no_gap(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"settle": timedelta(hours=1)})
+    old, new = [(START, 1.0)], [(START, 2.0)]
+    with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
+        send(settings, aggregate("AggDay", "TH1", 1.0))
+        wait_until_committed(settings)
+        send(settings, aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
+        wait_for(lambda: points(store, settings, "AggDayTH2"), "what is behind the withdrawal")
+        process.kill()
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert points(store, settings, "AggDayTH1") == old
+    send(settings, aggregate("AggDay", "TH1", 2.0))
+    with bridge_process(settings, tmp_path / "log"):
+        seen = old
+        while seen != new:
+            seen = points(store, settings, "AggDayTH1")
+            assert seen in (old, new), "a gap"
+        wait_until_committed(settings)
 
 
 DYING = (
@@ -803,6 +847,16 @@ def test_a_commit_that_kafka_refuses_is_made_again(settings: Settings, store: re
     assert refused.times == 0
 
 
+@contextmanager
+def full(store: redis.Redis) -> Iterator[None]:
+    """Redis answers, and refuses to write."""
+    store.config_set("maxmemory", 1_000_000)  # less than Redis itself takes
+    try:
+        yield
+    finally:
+        store.config_set("maxmemory", 0)
+
+
 def test_a_full_redis_is_told_and_waited_for(
     settings: Settings, store: redis.Redis, bridge: Bridging, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -811,8 +865,7 @@ def test_a_full_redis_is_told_and_waited_for(
     wait_until_committed(settings)
     before = stored(store, settings)
     series = store.dbsize()
-    try:
-        store.config_set("maxmemory", 1_000_000)  # less than Redis itself takes
+    with full(store):
         send(
             settings,
             *(reading("TH1", START + n * 1000, n / 10) for n in range(1000, 2000)),
@@ -826,14 +879,80 @@ def test_a_full_redis_is_told_and_waited_for(
         assert store.dbsize() == series, "a series was evicted"
         assert stored(store, settings) == before
         assert behind(settings) > 0
-    finally:
-        store.config_set("maxmemory", 0)
     wait_until_committed(settings)
     assert stored(store, settings) == {
         "TH1": [(START + n * 1000, n / 10) for n in range(2000)],
         "AggDayTH1": [(START, 2.0)],
     }
     assert len(letters(settings)) == 1
+
+
+LINGERING = """
+from ingest import bridge
+from ingest.__main__ import app
+from topics import sight
+
+sight.EVERY = 0  # whoever may ask a client does
+
+class Lingering(bridge.Consumer):
+    rebalances = 0
+
+    def subscribe(self, topics, on_assign, on_revoke, on_lost):
+        def revoked(*given):
+            print("a rebalance", flush=True)
+            on_revoke(*given)
+            self.rebalances += 1
+
+        super().subscribe(topics, on_assign=on_assign, on_revoke=revoked, on_lost=on_lost)
+
+    def consume(self, number, seconds):
+        before = self.rebalances
+        while not (found := super().consume(number, seconds)) and self.rebalances == before < 2:
+            pass
+        return found
+
+bridge.Consumer = Lingering
+app(args=[])
+"""
+"""A bridge whose polls end with a record: its first two rebalances find the main thread inside of the client."""
+
+
+def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
+    settings: Settings, store: redis.Redis, tmp_path: Path
+) -> None:
+    """In it the main thread, inside of its client, waits for the writer: who must not wait for that client."""
+    settings = settings.model_copy(update={"batch": 1})
+    log, other = tmp_path / "log", tmp_path / "other"
+
+    def wait_for_rebalance(number: int) -> None:
+        wait_for(
+            lambda: "trying again" in "".join(log.read_text().split("a rebalance")[number:]),
+            "the writer to go on trying in a rebalance",
+            seconds=30,
+        )
+
+    with bridge_process(settings, log, "-c", LINGERING) as first, ExitStack() as joined:
+        with full(store):
+            send(settings, reading("TH1", START, 1.0))
+            wait_for(lambda: "trying again" in log.read_text(), "a batch under way")
+            second = joined.enter_context(bridge_process(settings, other))
+            wait_for_rebalance(1)
+        wait_until_committed(settings)
+        with full(store):
+            before = len(log.read_text())
+            # The first partition and the last one are not of the same bridge.
+            send(settings, *(reading("TH1", START + 1 + n, 1.0)._replace(partition=n) for n in (0, 5)))
+            wait_for(
+                lambda: "trying again" in log.read_text()[before:] and "trying again" in other.read_text(),
+                "a batch under way in either bridge",
+            )
+            second.terminate()
+            assert second.wait(PATIENCE) == 0, other.read_text()
+            wait_for_rebalance(2)
+        wait_until_committed(settings)
+        first.terminate()
+        assert first.wait(PATIENCE) == 0, log.read_text()
+    assert points(store, settings, "TH1") == [(START + n, 1.0) for n in (0, 1, 6)]
 
 
 BLIND = """
