@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +37,7 @@ SPEED = (StageName.PRODUCER, StageName.JOB, StageName.INGEST, StageName.GROWTH)
 @app.callback(invoke_without_command=True)
 def main(
     context: typer.Context,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer readings, fewer peers: some minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer readings, fewer peers: three minutes.")] = False,
     tiny: Annotated[bool, typer.Option("--tiny", help="Everything once, over next to nothing: does it work?")] = False,
     stages: Annotated[
         list[StageName] | None, typer.Option("--stage", help="A stage to run.", show_default="all")
@@ -47,6 +47,9 @@ def main(
     record: Annotated[bool, typer.Option("--record", help="Write docs/benchmarks.* as well.")] = False,
 ) -> None:
     """Measure, compare every result with pandas, and write JSON, Markdown and a plot.
+
+    ``--quick`` runs the whole way once and warms nothing up. It leaves out growth, which takes minutes by nature, and
+    PyFlink, whose Python workers start for longer than they would then work.
 
     On stacks of its own, which are gone in the end; what runs meanwhile on this machine spoils the figures. Exits with
     1 when a result of the system is wrong. A bar that is missed is told, and is no error.
@@ -61,7 +64,7 @@ def main(
     wanted = tuple(stages or size.stages)
     if {StageName.JOB, StageName.INGEST} & set(wanted):
         peers.install(said)
-    measuring = Measuring(rounds or size.rounds, said)
+    measuring = Measuring(rounds or size.rounds, said, size.warm)
 
     def result(found: list[Stage]) -> report.Report:
         there = {stage.name for stage in found}
@@ -149,7 +152,8 @@ class Session:
             case StageName.LATENCY:
                 return latency.stage(data("paced", (latency.SITES, size.paced_days)))
             case StageName.END_TO_END:
-                return end_to_end.stage(measuring, data("whole", size.whole), self._alone(), self._memory(stack))
+                few = replace(measuring, rounds=min(measuring.rounds, size.whole_rounds))
+                return end_to_end.stage(few, data("whole", size.whole), self._alone(), self._memory(stack))
             case StageName.FOOTPRINT:
                 if not (memory := self._memory(stack)).most:
                     end_to_end.Run(data("whole", size.whole), memory).once()

@@ -45,7 +45,7 @@ def ground(said: Callable[[str], None], **others: Any) -> Iterator[Ground]:
             made.stack.up(said)
         yield made
     finally:
-        made.stack.down()
+        made.stack.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -31,9 +31,9 @@ class Job:
     data: Dataset
     wanted: dict[str, Points]
 
-    def warm(self, declaration: Declaration) -> None:
-        """Have the JVM compile what it will run."""
-        self._cost(declaration)
+    def warm(self) -> None:
+        """Have the JVM compile what it will run; the limit's source is the job's."""
+        self._cost(THE_JOB)
 
     def run(self) -> Outcome:
         """The whole job once, its results compared."""
@@ -67,13 +67,13 @@ def stage(
     """All of it; ``warming`` is run before, and each peer comes with its readings. Raises ``WrongResultError``."""
     job, before = Job(stack, data, data.expected()), Job(stack, warming, {})
     contenders = [
-        Contender("source → blackhole", "limit", job.limit, warm=lambda: before.warm(LIMIT)),
+        Contender("source → blackhole", "limit", job.limit),
         Contender(
             "the job",
             "ours",
             job.run,
             note="all series, gate, lateness, duplicates",
-            warm=lambda: before.warm(THE_JOB),
+            warm=before.warm,
         ),
     ]
     wanted: dict[str, Daily] = {}

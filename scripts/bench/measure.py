@@ -94,10 +94,11 @@ class WrongResultError(UserError):
 
 @dataclass
 class Measuring:
-    """Runs contenders in turns and tells what it does."""
+    """Runs contenders in turns and tells what it does. Without ``warm`` the median has to bear a cold first round."""
 
     rounds: int
     said: Callable[[str], None]
+    warm: bool = True
     rows: list[Row] = field(default_factory=list)
 
     def take_turns(self, contenders: Sequence[Contender]) -> list[Row]:
@@ -107,7 +108,7 @@ class Measuring:
         """
         rows = {c.name: Row(c.name, c.role, c.unit, [], note=c.note) for c in contenders}
         for contender in contenders:
-            if contender.warm is not None:
+            if self.warm and contender.warm is not None:
                 self.said(f"{contender.name}: warming up")
                 contender.warm()
         for turn in range(self.rounds):

@@ -25,7 +25,10 @@ class StageName(StrEnum):
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: houses (of ten sensors) and days of each stage's readings, rounds, and by whom."""
+    """How much is measured: houses (of ten sensors) and days of each stage's readings, rounds, and by whom.
+
+    ``whole_rounds``: of the whole way, where they are fewer. ``warm``: contenders that want it run once before.
+    """
 
     name: str
     rounds: int
@@ -45,6 +48,8 @@ class Size:
     stages: tuple[StageName, ...]
     roomy: dict[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    warm: bool = True
+    whole_rounds: int = 3
 
 
 FULL = Size(
@@ -53,7 +58,7 @@ FULL = Size(
     sent=(500, 20),
     job=(500, 84),
     fast=(500, 6),
-    slow=(10, 7),
+    slow=(30, 7),
     carried=(500, 10),
     few=(20, 4),
     whole=(500, 10),
@@ -69,14 +74,16 @@ FULL = Size(
 QUICK = Size(
     name="quick: far fewer readings",
     rounds=3,
-    sent=(500, 1),
-    job=(500, 2),
+    warm=False,
+    whole_rounds=1,
+    sent=(250, 1),
+    job=(100, 2),
     fast=(50, 4),
     slow=(5, 7),
-    carried=(500, 1),
-    few=(5, 4),
-    whole=(500, 2),
-    paced_days=2,
+    carried=(250, 1),
+    few=(1, 4),
+    whole=(100, 2),
+    paced_days=1,
     growth=0,
     growing=(),
     days_open=(),
@@ -92,6 +99,7 @@ QUICK = Size(
 TINY = Size(
     name="tiny: a try, no measurement",
     rounds=1,
+    warm=False,
     sent=(20, 2),
     job=(20, 7),
     fast=(20, 7),

@@ -117,6 +117,8 @@ def main() -> None:
     source = source.set_bounded(KafkaOffsetsInitializer.latest()).set_value_only_deserializer(SimpleStringSchema())
     results = task["results"]
     schema = KafkaRecordSerializationSchema.builder().set_topic(results)
+    # The topic is compacted, and takes nothing without a key.
+    schema = schema.set_key_serialization_schema(SimpleStringSchema())
     schema = schema.set_value_serialization_schema(SimpleStringSchema()).build()
     sink = KafkaSink.builder().set_bootstrap_servers(kafka["bootstrap.servers"]).set_record_serializer(schema)
     for name, value in properties.items():
@@ -159,7 +161,7 @@ def wait(flink, job):
     while (state := requests.get(f"{flink}/jobs/{job}", timeout=10).json()["state"]) != "FINISHED":
         if state in ("FAILED", "CANCELED"):
             found = requests.get(f"{flink}/jobs/{job}/exceptions", timeout=10).json()
-            sys.exit(f"{state}: {found['exceptionHistory']['entries'][0]['stacktrace'][:1500]}")
+            sys.exit(f"{state}: {found['exceptionHistory']['entries'][0]['stacktrace']}")
         time.sleep(0.2)
     tasks = [
         task
