@@ -48,8 +48,8 @@ def main(
 ) -> None:
     """Measure, compare every result with pandas, and write JSON, Markdown and a plot.
 
-    ``--quick`` runs the whole way once and warms nothing up. It leaves out growth, which takes minutes by nature, and
-    PyFlink, whose Python workers start for longer than they would then work.
+    ``--quick`` runs the whole way once and warms nothing up. It leaves out growth, which shows in many readings only;
+    PyFlink and Pathway, which start for longer than they would then work; and slower configurations of Bytewax.
 
     On stacks of its own, which are gone in the end; what runs meanwhile on this machine spoils the figures. Exits with
     1 when a result of the system is wrong. A bar that is missed is told, and is no error.
@@ -152,7 +152,7 @@ class Session:
             case StageName.LATENCY:
                 return latency.stage(data("paced", (latency.SITES, size.paced_days)))
             case StageName.END_TO_END:
-                few = replace(measuring, rounds=min(measuring.rounds, size.whole_rounds))
+                few = replace(measuring, rounds=size.whole_rounds or measuring.rounds)
                 return end_to_end.stage(few, data("whole", size.whole), self._alone(), self._memory(stack))
             case StageName.FOOTPRINT:
                 if not (memory := self._memory(stack)).most:

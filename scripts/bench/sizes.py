@@ -27,7 +27,7 @@ class StageName(StrEnum):
 class Size:
     """How much is measured: houses (of ten sensors) and days of each stage's readings, rounds, and by whom.
 
-    ``whole_rounds``: of the whole way, where they are fewer. ``warm``: contenders that want it run once before.
+    ``whole_rounds``: of the whole way, where they are others. ``warm``: contenders that want it run once before.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Size:
     roomy: dict[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     warm: bool = True
-    whole_rounds: int = 3
+    whole_rounds: int | None = None
 
 
 FULL = Size(
@@ -63,7 +63,7 @@ FULL = Size(
     few=(20, 4),
     whole=(500, 10),
     paced_days=6,
-    growth=4_000_000,
+    growth=1_500_000,
     growing=(10, 100, 1_000, 10_000),
     days_open=(1, 10, 60),
     windows=peers.WINDOWS,
@@ -87,12 +87,12 @@ QUICK = Size(
     growth=0,
     growing=(),
     days_open=(),
-    windows=(peers.BYTEWAX, peers.QUIX),
+    windows=(peers.BYTEWAX_PROCESSES, peers.QUIX),
     sinks=(peers.TS_ADD,),
     stages=tuple(stage for stage in StageName if stage is not StageName.GROWTH),
     left_out=(
         "cost as work grows",
-        "Pathway, PyFlink and slower configurations of Bytewax",
+        "Pathway, PyFlink and Bytewax's slower configurations",
         "Redis sink of Quix Streams",
     ),
 )

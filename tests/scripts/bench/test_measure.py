@@ -80,6 +80,13 @@ def test_contenders_take_turns_after_a_warm_up() -> None:
     assert rows[1].more == {"cpu": [3, 3]}
 
 
+def test_without_warm_ups_the_first_round_is_cold() -> None:
+    log: list[str] = []
+    one = Contender("one", "limit", runs(log, "1", lambda: Outcome(2, 10)), warm=lambda: log.append("warm"))
+    Measuring(1, lambda _: None, warm=False).take_turns([one])
+    assert log == ["1"]
+
+
 def test_wrong_results_of_the_system_end_it() -> None:
     ours = Contender("ours", "ours", lambda: Outcome(1, 1, errors=["AggDayTH1 at 2020-01-01: missing"]))
     with pytest.raises(WrongResultError, match="AggDayTH1"):
