@@ -6,7 +6,7 @@ import re
 
 from settings import ROOT
 
-NAMED = re.compile(r"`((?:[\w]+/)+test_\w+\.py)`((?:,? ?`test_\w+`)+)")
+NAMED = re.compile(r"`((?:[\w]+/)*test_\w+\.py)`((?:,? ?`test_\w+`)+)")
 
 
 def test_every_test_that_shows_a_promise_exists() -> None:

@@ -114,6 +114,10 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert well.exit_code == 0, well.output
     assert "all is well" in well.output
     text = " ".join(well.output.split())
+    for process in stack.states():
+        if process["pid"]:
+            assert f"{process['name']} running {process['pid']} " in text
+    assert "0 restarts, checkpoint " in text
     assert f"judged {len(frame) - late:,} readings accepted, {late} rejected, 0 dropped" in text
     assert f"dailyAggr {end[READINGS]:,} 0 0 0" in text
     assert f"rejected {late} too_late dead letters {len(wrong)} not_json" in text
@@ -123,9 +127,13 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert max(map(len, well.output.splitlines())) <= 80
 
     stack.stop("ingest")
+    send(whole, *wrong)
+    wait_for(lambda: of(served(whole.job_metrics), "iot_job_lag_records") == {READINGS: 0}, "the job to have read them")
     unwell = CliRunner().invoke(app, ["status"])
     assert unwell.exit_code == 1
-    assert "not well: ingest is stopped: `make up` starts it" in " ".join(unwell.output.split())
+    text = " ".join(unwell.output.split())
+    assert "not well: ingest is stopped: `make up` starts it" in text
+    assert f"dailyAggr {end[READINGS] + len(wrong):,} 0 0 {len(wrong)}" in text
     assert judged() == verdicts
 
 

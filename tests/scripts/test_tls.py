@@ -16,6 +16,7 @@ import connections
 from command_line import UserError
 from ingest import export
 from ingest.bridge import Bridge
+from jobs import connector
 from jobs.daily_aggregates import declare
 from jobs.tools import job_jar
 from producer.delivery import Delivery
@@ -134,4 +135,5 @@ def test_redis_is_spoken_to_rightly_or_not_at_all(secured: Secured, what: str, s
 
 def test_no_password_goes_in_the_clear(secured: Secured) -> None:
     assert connections.kafka(secured.settings)["security.protocol"] == "SASL_SSL"
+    assert connector.properties(secured.settings)["security.protocol"] == "SASL_SSL"
     assert connections.redis(secured.settings, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"
