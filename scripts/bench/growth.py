@@ -64,7 +64,7 @@ def _axis(measuring: Measuring, runs: list[tuple[str, Dataset, Callable[[], Outc
 def _sensors(ground: Ground, readings: int, sites: tuple[int, ...]) -> list[tuple[str, Dataset, Callable[[], Outcome]]]:
     found = []
     for count in sites:
-        days = max(1, round(readings / count / READINGS_A_SITE_AND_DAY))
+        days = max(3, round(readings / count / READINGS_A_SITE_AND_DAY))
         data = Dataset(_often(ground.settings), f"sensors-{count}", count, days)
         found.append((f"{data.sensors:,} sensors, {days:,} days", data, _run(ground, data, data.settings)))
     return found
