@@ -89,6 +89,7 @@ class Bridge:
         self._consumer = Consumer(
             {
                 **connections.kafka(settings),
+                **connections.PREFETCHING,
                 "group.id": settings.prefix + settings.ingest_group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

@@ -31,6 +31,7 @@ def consumer(settings: Settings) -> Consumer:
     return Consumer(
         {
             **connections.kafka(settings),
+            **connections.PREFETCHING,
             "group.id": "reader",
             "enable.auto.commit": False,
             # Where retention has overtaken the reader it goes on with the oldest record, not behind the newest.
