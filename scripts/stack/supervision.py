@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -79,26 +77,19 @@ class Stack:
 
     def down(self) -> None:
         """Stop every process and the supervisor; none is left when this returns. Idempotent."""
-        pid = self._supervisor_pid()
-        if pid is None:
-            return
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        os.kill(pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=60)
-        for process in alive:  # supervisor kills a child that does not stop in time; these outlived even that
-            process.kill()
-        psutil.wait_procs(alive, timeout=10)
+        if family := self._family():
+            family[0].terminate()
+            _, alive = psutil.wait_procs(family, timeout=60)
+            _kill(alive)  # supervisor kills a child that does not stop in time; these outlived even that
 
     def kill(self) -> None:
         """The same at once, for those who throw the data away."""
+        _kill(self._family())
+
+    def _family(self) -> list[psutil.Process]:
+        """The supervisor, and behind it all that it started; nobody when the stack is down."""
         pid = self._supervisor_pid()
-        if pid is None:
-            return
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        for process in family:  # the supervisor first: it would start the others again
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(family, timeout=10)
+        return [] if pid is None else [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
 
     def reset(self) -> None:
         """Delete all data, checkpoints and logs. The stack must be down."""
@@ -200,3 +191,10 @@ class Stack:
 def _without_warnings(command: list[str]) -> list[str]:
     """Supervisor imports a package that warns of its own end; users need not read that."""
     return [command[0], "-W", "ignore", *command[1:]]
+
+
+def _kill(family: list[psutil.Process]) -> None:
+    for process in family:  # the supervisor first: it would start the others again
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)

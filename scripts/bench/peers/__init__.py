@@ -59,21 +59,12 @@ class Peer:
 
 
 QUIX = Peer("Quix Streams", "Quix Streams", "quix_window.py", "tumbling_window, final, closed by key, no changelog")
+PYFLINK_NOTE = "parallelism 2; one watermark for all sensors"
 FLINK_PROCESS = Peer(
-    "PyFlink DataStream, process",
-    "PyFlink",
-    "flink_window.py",
-    "parallelism 2; one watermark for all sensors",
-    {"mode": "process"},
-    own=True,
+    "PyFlink DataStream, process", "PyFlink", "flink_window.py", PYFLINK_NOTE, {"mode": "process"}, own=True
 )
 FLINK_THREAD = Peer(
-    "PyFlink DataStream, thread",
-    "PyFlink",
-    "flink_window.py",
-    "parallelism 2; one watermark for all sensors",
-    {"mode": "thread"},
-    own=True,
+    "PyFlink DataStream, thread", "PyFlink", "flink_window.py", PYFLINK_NOTE, {"mode": "thread"}, own=True
 )
 BYTEWAX = Peer("Bytewax", "Bytewax", "bytewax_window.py", "1 worker", {"threads": 1, "processes": 1}, fast=True)
 BYTEWAX_THREADS = Peer(
