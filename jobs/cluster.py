@@ -23,6 +23,8 @@ from settings import ROOT, Settings
 TIMEOUT = 10
 STOP_SECONDS = 120
 START_SECONDS = 90
+SLOT_SECONDS = 10
+"""The slots of a job that has just ended, or of a TaskManager that was killed, are free in less."""
 AWAY_SECONDS = 90
 """A JobManager that was killed is back by itself in less."""
 STATE_REFUSED = "StateMigrationException"
@@ -56,11 +58,13 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
     """Submit the job by ``flink run``; returns its id when all of its tasks run.
 
     ``savepoint``: path of a savepoint or checkpoint to start from, or None to read dailyAggr from its beginning.
-    With ``bounds`` it ends by itself. Raises ``ClusterError`` when one of the same name runs already, or Flink refuses.
+    With ``bounds`` it ends by itself. Raises ``ClusterError`` when one of the same name runs already, task slots are
+    missing, or Flink refuses.
     """
     name = settings.prefix + NAME
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
         raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
+    wait_for_slots(settings)
     rest = urlsplit(settings.flink)
     options = {
         "rest.address": rest.hostname,
@@ -178,6 +182,32 @@ def newest_state(settings: Settings) -> str | None:
     directory = Path(unquote(uri.path))
     states = [*directory.glob("checkpoints/*/chk-*/_metadata"), *directory.glob("savepoints/*/_metadata")]
     return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri() if states else None
+
+
+def wait_for_slots(settings: Settings) -> None:
+    """Return when as many task slots are free as the job needs, or there is none at all: TaskManagers are starting.
+
+    Raises ``ClusterError`` when others keep them: submitted now, the job would wait for minutes and say nothing.
+    """
+
+    @retry(
+        retry=retry_if_result(lambda of: of["slots-total"] > 0 and of["slots-available"] < settings.parallelism),
+        wait=wait_fixed(0.1),
+        stop=stop_after_delay(SLOT_SECONDS),
+        retry_error_callback=lambda last: last.outcome and last.outcome.result(),
+    )
+    def slots() -> Any:
+        return _get(settings, "/overview")
+
+    found = slots()
+    free, total = found["slots-available"], found["slots-total"]
+    if total and free < settings.parallelism:
+        fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
+        raise ClusterError(
+            f"{settings.prefix}{NAME} needs {settings.parallelism} free task slots, and {free} of {total} are free: "
+            f"{fewer}stop a job (`python -m jobs list`), or give a local cluster more: `make down`, then "
+            f"`IOT_TASK_SLOTS={total - free + settings.parallelism} make up`"
+        )
 
 
 def _state_uri(settings: Settings) -> str:

@@ -99,5 +99,15 @@ def test_state_of_another_version_is_refused(settings: Settings, monkeypatch: py
         cluster.find(settings)
 
 
+def test_a_job_that_finds_no_slots_is_not_submitted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SLOT_SECONDS", 1)
+    total = cluster.ask(settings, "/overview")["slots-total"]
+    wide = settings.model_copy(update={"parallelism": total + 1})
+    said = rf"needs {total + 1} free task slots, and \d+ of {total} are free: .*IOT_TASK_SLOTS="
+    with pytest.raises(UserError, match=said):
+        cluster.submit(wide, local_tools(settings))
+    assert settings.prefix + daily_aggregates.NAME not in {job.name for job in cluster.jobs(settings)}
+
+
 def _checkpointed(settings: Settings, job: str) -> bool:
     return cluster.last_checkpoint(settings, job) is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
 from scripts.repeats import RepeatingDelivery
+from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.jobs.test_lateness import DAY, HOUR, START, House
 from tests.running import Bridging, submit_quickly, wait_for
@@ -238,6 +241,27 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
     assert plan.bounds.start == cut
     assert plan.left_out[-1].last == START + 3 * DAY
     assert "holds their readings no more" in plan.left_out[-1].why
+
+
+@pytest.mark.timeout(300)
+def test_a_replay_goes_on_when_the_jobmanager_is_killed(stack: Stack, settings: Settings) -> None:
+    settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
+    houses = simulation(20)
+    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
+    run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+    plan = replay.plan(settings)
+    killed: list[replay.Progress] = []
+
+    def kill(progress: replay.Progress) -> None:
+        if not killed:
+            os.kill(stack.pid("jobmanager"), signal.SIGKILL)
+            killed.append(progress)
+
+    own = replay.run(settings, local_tools(settings), plan, "outlived.", submit=warm.submit, report=kill)
+    wanted = oracle.expected(houses, ticks_of(DAYS), settings)
+    assert same(oracle.published(own), derived(wanted, settings, 0, plan.bounds.last_day))
+    assert killed[0].read < plan.records
+    replay.clear(own)
 
 
 @pytest.mark.parametrize(

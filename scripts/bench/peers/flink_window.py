@@ -16,7 +16,6 @@ from jobs.tools import connector_jar, java_home
 warnings.simplefilter("ignore")
 os.environ["JAVA_HOME"] = str(java_home())
 
-import pyflink  # noqa: E402
 from pyflink.common import Configuration, Duration, SimpleStringSchema, Time, Types, WatermarkStrategy  # noqa: E402
 from pyflink.common.watermark_strategy import TimestampAssigner  # noqa: E402
 from pyflink.datastream import OutputTag, StreamExecutionEnvironment  # noqa: E402
@@ -75,12 +74,6 @@ def reading_type():
     return Types.TUPLE([Types.STRING(), Types.LONG(), Types.DOUBLE()])
 
 
-def python_jar():
-    """What `flink run --python` sends along."""
-    [jar] = (Path(pyflink.__file__).parent / "opt").glob("flink-python-*.jar")
-    return jar
-
-
 def main() -> None:
     task = json.load(sys.stdin)
     rest = urlsplit(task["flink"])
@@ -89,7 +82,7 @@ def main() -> None:
         "execution.target": "remote",
         "rest.address": str(rest.hostname),
         "rest.port": str(rest.port),
-        "pipeline.jars": ";".join(jar.as_uri() for jar in (connector_jar(), python_jar())),
+        "pipeline.jars": connector_jar().as_uri(),
         "pipeline.name": "peer",
         "parallelism.default": "2",
         "pipeline.object-reuse": "true",
