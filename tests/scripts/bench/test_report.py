@@ -93,8 +93,8 @@ def test_the_recorded_markdown_is_that_of_the_recorded_run() -> None:
 
 
 def test_a_run_that_is_small_or_on_a_busy_machine_says_so(made: Report) -> None:
-    made.machine["load when it began"] = "3.5 1.0 1.0"
+    made.machine["busy when it began"] = "35 %"
     text = "\n".join(report.lines(made))
-    assert "**Not a run to quote:** it is not of full size (tiny), and other work went on: a load of 3.5 on 2" in text
-    made.size, made.machine["load when it began"] = report.FULL, "0.3 9.0 9.0"
+    assert "it is not of full size (tiny), and other work went on: the processors were 35 % busy when it began." in text
+    made.size, made.machine["busy when it began"] = report.FULL, "3 %"
     assert "Not a run to quote" not in "\n".join(report.lines(made))
