@@ -57,8 +57,11 @@ class Run:
             try:
                 with self._memory.watching():
                     _, ended = carrying.watch(writes, lambda: sending.poll() is not None and not self._differing())
-            finally:
-                sent = producer.finished(sending)
+            except BaseException:  # Ctrl-C among them: nobody waits for what it would still send
+                sending.kill()
+                sending.communicate()
+                raise
+            sent = producer.finished(sending)
             writes.close()
             errors = self._differing() + ingest.wrong(data)
         return Outcome(data.readings / (ended - sent.began), data.readings, errors=errors)
