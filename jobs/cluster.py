@@ -270,6 +270,8 @@ def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
         return None
     if account["state"] in ("FAILED", "CANCELED"):
         raise _ended(settings, job, account["state"])
+    if not account["vertices"]:
+        raise AwayError(f"job {job} is being read from ZooKeeper by a JobManager that took over: try again in a moment")
     source = f"/jobs/{job}/vertices/{account['vertices'][0]['id']}/subtasks/metrics"
     names = [metric["id"] for metric in _get(settings, source) if metric["id"].endswith(".currentOffset")]
     found = _get(settings, f"{source}?get={','.join(names)}&agg=max") if names else []

@@ -54,7 +54,7 @@ def account(state: str, *vertices: str) -> Answer:
 
 
 def test_a_replay_outlives_the_jobmanager(answers: Callable[..., None]) -> None:
-    answers(None, STARTING, account("FINISHED", "FINISHED"))
+    answers(None, STARTING, account("INITIALIZING"), account("FINISHED", "FINISHED"))
     assert cluster.read_offsets(SETTINGS, JOB) is None
 
 
