@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,7 +122,10 @@ class Session:
         turns = [(self.size.roomy, speed), ({}, rest)] if self.size.roomy else [({}, speed + rest)]
         for others, names in turns:
             if names:
-                with ground(self.measuring.said, **others) as stack:
+                with ExitStack() as around:
+                    if StageName.JOB in names:
+                        around.enter_context(peers.python_operators())
+                    stack = around.enter_context(ground(self.measuring.said, **others))
                     for name in names:
                         self.measuring.said(f"== {name}")
                         self.stages.append(self._stage(name, stack))

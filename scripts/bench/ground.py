@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import threading
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.tools import flink_home
 from scripts.stack.apart import settings_apart
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
@@ -22,8 +20,6 @@ from settings import Settings
 ROOMY = {"taskmanager_memory": "4096m", "redis_memory": "4g", "kafka_heap": "1g", "task_slots": 8}
 """More than the defaults: for stages that measure speed over millions of readings."""
 LOOK_SECONDS = 0.1
-FLINK_CLASSPATH = "HADOOP_CLASSPATH"
-"""What Flink's scripts append to their servers' class path."""
 
 
 @dataclass
@@ -45,31 +41,12 @@ def ground(said: Callable[[str], None], **others: Any) -> Iterator[Ground]:
     directory = Path(tempfile.mkdtemp(prefix="iot-bench-"))
     made = Ground(Stack(settings_apart(directory, **others)))
     try:
-        with _watching(made), _python_operators():
+        with _watching(made):
             made.stack.up(said)
         yield made
     finally:
         made.stack.kill()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def _python_operators() -> Iterator[None]:
-    """Let Flink's servers that start meanwhile have PyFlink's operators on their class path.
-
-    In thread mode these load a library, which a JVM does once, whoever asks: they would run in the first job that
-    brings them along, and in no later one.
-    """
-    [jar] = (flink_home() / "opt").glob("flink-python-*.jar")
-    before = os.environ.get(FLINK_CLASSPATH)
-    os.environ[FLINK_CLASSPATH] = str(jar)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[FLINK_CLASSPATH]
-        else:
-            os.environ[FLINK_CLASSPATH] = before
 
 
 @contextmanager

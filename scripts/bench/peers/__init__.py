@@ -22,6 +22,7 @@ from typing import Any
 
 import connections
 from command_line import UserError
+from jobs.tools import flink_home
 from scripts.bench.dataset import Dataset
 from settings import ROOT, milliseconds
 from topics import admin
@@ -33,6 +34,8 @@ REQUIREMENTS = ROOT / "requirements-peers.txt"
 ENVIRONMENT = ROOT / ".venv-peers"
 PYTHON = ENVIRONMENT / "bin" / "python"
 TIMEOUT = 3600
+FLINK_CLASSPATH = "HADOOP_CLASSPATH"
+"""What Flink's scripts append to their servers' class path."""
 SHOWN = 2000
 """Characters of what a program printed before it failed."""
 
@@ -118,6 +121,25 @@ def install(said: Callable[[str], None] = lambda _: None) -> None:
             if done.returncode:
                 raise UserError(f"the peers could not be installed; is the network there? {done.stdout[-SHOWN:]}")
         shutil.copy(REQUIREMENTS, mark)
+
+
+@contextmanager
+def python_operators() -> Iterator[None]:
+    """Let Flink's servers that start meanwhile have PyFlink's operators on their class path.
+
+    In thread mode these load a library, which a JVM does once, whoever asks: they would run in the first job that
+    brings them along, and in no later one.
+    """
+    [jar] = (flink_home() / "opt").glob("flink-python-*.jar")
+    before = os.environ.get(FLINK_CLASSPATH)
+    os.environ[FLINK_CLASSPATH] = str(jar)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FLINK_CLASSPATH]
+        else:
+            os.environ[FLINK_CLASSPATH] = before
 
 
 def run(peer: Peer, data: Dataset) -> Found:
