@@ -158,6 +158,7 @@ def replay(
             target,
             accept_late=late == Late.ACCEPT,
             report=lambda progress: report(progress.read, progress.records),
+            said=console.print,
         )
     new = results.read(own)
     live = results.read(settings, lambda day: plan.bounds.first_day <= day <= plan.bounds.last_day)

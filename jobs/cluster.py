@@ -45,6 +45,17 @@ class UnknownJobError(ClusterError):
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How far a bounded run has read: the next offset of each partition that is being read.
+
+    ``known_since``: when its JobManager took the run up (epoch ms); one that takes over has a time of its own.
+    """
+
+    offsets: dict[int, int]
+    known_since: int
+
+
+@dataclass(frozen=True)
 class Job:
     """A job on the cluster. ``state`` is Flink's word (RUNNING, RESTARTING, …), ``started`` epoch ms."""
 
@@ -256,8 +267,8 @@ def wait_until_running(settings: Settings, job: str) -> None:
 @retry(
     retry=retry_if_exception_type(AwayError), wait=wait_fixed(0.5), stop=stop_after_delay(AWAY_SECONDS), reraise=True
 )
-def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
-    """How far a bounded run has come in each partition (the next offset); None when it has read everything.
+def reading(settings: Settings, job: str) -> Reading | None:
+    """How far a bounded run has come; None when it has read everything and ended.
 
     Flink tells it with a delay of seconds. Waits for a JobManager that was killed, and brings the run back.
     Raises ``ClusterError`` when the run has failed.
@@ -275,7 +286,13 @@ def read_offsets(settings: Settings, job: str) -> dict[int, int] | None:
     source = f"/jobs/{job}/vertices/{account['vertices'][0]['id']}/subtasks/metrics"
     names = [metric["id"] for metric in _get(settings, source) if metric["id"].endswith(".currentOffset")]
     found = _get(settings, f"{source}?get={','.join(names)}&agg=max") if names else []
-    return {int(metric["id"].split(".")[-2]): int(metric["max"]) + 1 for metric in found}
+    offsets = {int(metric["id"].split(".")[-2]): int(metric["max"]) + 1 for metric in found}
+    return Reading(offsets, known_since=account["start-time"])
+
+
+def restored(settings: Settings, job: str) -> bool:
+    """Whether a job has gone on from one of its checkpoints. Raises ``ClusterError``."""
+    return _get(settings, f"/jobs/{job}/checkpoints")["latest"]["restored"] is not None
 
 
 def _ended(settings: Settings, job: str, state: str) -> ClusterError:

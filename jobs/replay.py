@@ -31,6 +31,8 @@ ASIDE = "replay."
 """Prefix of the results of a replay that corrects the live ones, until it has."""
 
 POLL_SECONDS = 0.5
+ATTEMPTS = 3
+"""Runs that may lose their JobManager before a replay gives up."""
 
 
 class LeftOut(NamedTuple):
@@ -118,28 +120,50 @@ def run(
     accept_late: bool = False,
     submit: Callable[..., str] = cluster.submit,
     report: Callable[[Progress], None] = lambda _: None,
+    said: Callable[[str], None] = lambda _: None,
 ) -> Settings:
     """Run the job over a plan's records, to its end; returns the settings under which its results stand.
 
     ``into`` is the prefix of the topics that get them, in place of what was there. ``accept_late``: no reading is too
-    late. Raises ``ClusterError``; the run is cancelled then, as by Ctrl-C.
+    late. ``said`` receives a line when the run has to begin anew. Raises ``ClusterError``; the run is cancelled then,
+    as by Ctrl-C.
     """
     update: dict[str, object] = {"prefix": into}
     if accept_late:
         update["allowed_lateness"] = NEVER
     own = settings.model_copy(update=update)
     _refuse_to_disturb(own, what.bounds.source)
-    clear(own)
-    admin.create(own, (AGGREGATES, REJECTED))
     with _cancelled_on_error(own):
-        job = submit(own, tools, bounds=what.bounds)
-        while (offsets := cluster.read_offsets(own, job)) is not None:
-            start = what.bounds.start
-            read = sum(max(0, offset - start[partition]) for partition, offset in offsets.items())
-            report(Progress(min(read, what.records), what.records))
-            time.sleep(POLL_SECONDS)
+        for attempt in range(1, ATTEMPTS + 1):
+            clear(own)
+            admin.create(own, (AGGREGATES, REJECTED))
+            job = submit(own, tools, bounds=what.bounds)
+            if _watched_to_its_end(own, job, what, report):
+                return own
+            cluster.cancel(own, job)
+            said(f"the JobManager was killed in the middle of run {attempt} of at most {ATTEMPTS}: begun anew")
+    raise cluster.ClusterError(f"{ATTEMPTS} runs have lost their JobManager: see its log, and replay again")
+
+
+def _watched_to_its_end(settings: Settings, job: str, what: Plan, report: Callable[[Progress], None]) -> bool:
+    """Report until the run has ended; False when another JobManager has taken it over, with which it never ends.
+
+    The Kafka source's enumerator tells its readers that nothing more will come when it discovers the partitions. One
+    that a new JobManager restores knows them all, discovers none and tells nothing: the readers wait for ever
+    (Flink's issue 31006). When only a TaskManager was killed, the enumerator is the old one, and all is well.
+    """
+    known_since = None
+    while (reading := cluster.reading(settings, job)) is not None:
+        if known_since is None and not cluster.restored(settings, job):
+            known_since = reading.known_since
+        if reading.known_since != known_since:
+            return False
+        start = what.bounds.start
+        read = sum(max(0, offset - start[partition]) for partition, offset in reading.offsets.items())
+        report(Progress(min(read, what.records), what.records))
+        time.sleep(POLL_SECONDS)
     report(Progress(what.records, what.records))
-    return own
+    return True
 
 
 def clear(settings: Settings) -> None:

@@ -108,7 +108,7 @@ def ends(settings: Settings, job: str) -> bool:
     try:
         while not ended and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-            ended = cluster.read_offsets(settings, job) is None
+            ended = cluster.reading(settings, job) is None
     finally:
         if not ended:
             cluster.cancel(settings, job)

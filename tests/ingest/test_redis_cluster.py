@@ -27,18 +27,16 @@ from topics.names import AGG_DAY, RAW, Series
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 SLOTS = 16384
-HIGHEST = 55_535
-"""A node's bus listens 10,000 above its port."""
 FAR = [Series(RAW, site, "TH1") for site in ("home", "site-0002", "site-0003", "site-0004", "site-0005")]
 
 
 @pytest.fixture(scope="module")
 def nodes(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
     """Ports of a cluster of three nodes, each with a third of the slots. (The stack has Redis' libraries installed.)"""
-    ports = [port for port in free_ports(30) if port < HIGHEST][:3]
+    ports, buses = free_ports(3), free_ports(3)
     with ExitStack() as cleaning:
-        for port in ports:
-            process = node(port, tmp_path_factory.mktemp(f"node-{port}"))
+        for port, bus in zip(ports, buses, strict=True):
+            process = node(port, bus, tmp_path_factory.mktemp(f"node-{port}"))
             cleaning.callback(process.wait)
             cleaning.callback(process.terminate)
         clients = [cleaning.enter_context(redis.Redis(port=port)) for port in ports]
@@ -47,18 +45,19 @@ def nodes(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
             first, end = number * SLOTS // 3, (number + 1) * SLOTS // 3
             client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-        for port in ports[1:]:
-            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", port)
+        for port, bus in zip(ports[1:], buses[1:], strict=True):
+            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", port, bus)
         wait_for(lambda: all(whole(client) for client in clients), "the nodes to know each other")
         yield ports
 
 
-def node(port: int, directory: Path) -> subprocess.Popen[bytes]:
+def node(port: int, bus: int, directory: Path) -> subprocess.Popen[bytes]:
     """A node as the stack's Redis is, without logins."""
     home = redis_home()
     options = {
         "bind": "127.0.0.1",
         "port": str(port),
+        "cluster-port": str(bus),
         "dir": str(directory),
         "save": "",
         "appendonly": "yes",

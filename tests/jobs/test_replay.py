@@ -244,23 +244,31 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_replay_goes_on_when_the_jobmanager_is_killed(stack: Stack, settings: Settings) -> None:
-    settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
-    houses = simulation(20)
+def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings) -> None:
+    """Killed when a checkpoint knows who reads what: its successor would wait for the end for ever."""
+    settings = settings.model_copy(update={"checkpoint_interval": timedelta(milliseconds=300)})
+    houses = simulation(30)
     delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
     run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     plan = replay.plan(settings)
+    own = settings.model_copy(update={"prefix": "outlived."})
+    seen: list[int] = []
     killed: list[replay.Progress] = []
+    said: list[str] = []
 
     def kill(progress: replay.Progress) -> None:
-        if not killed:
-            os.kill(stack.pid("jobmanager"), signal.SIGKILL)
-            killed.append(progress)
+        checkpoint = cluster.last_checkpoint(own, cluster.find(own).id)
+        if not killed and progress.read and checkpoint:
+            seen.append(checkpoint["id"])
+            if checkpoint["id"] > seen[0]:  # begun after the first record was read
+                os.kill(stack.pid("jobmanager"), signal.SIGKILL)
+                killed.append(progress)
 
-    own = replay.run(settings, local_tools(settings), plan, "outlived.", submit=warm.submit, report=kill)
+    replay.run(settings, local_tools(settings), plan, own.prefix, submit=warm.submit, report=kill, said=said.append)
     wanted = oracle.expected(houses, ticks_of(DAYS), settings)
     assert same(oracle.published(own), derived(wanted, settings, 0, plan.bounds.last_day))
     assert killed[0].read < plan.records
+    assert [line[:25] for line in said] == ["the JobManager was killed"]
     replay.clear(own)
 
 
