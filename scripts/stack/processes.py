@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import uuid
@@ -22,6 +23,8 @@ from scripts.stack.placement import Placement, one_machine
 from settings import ROOT, Settings
 
 TASKMANAGERS = 1
+FLINK_CLASSPATH = "HADOOP_CLASSPATH"
+"""What Flink's scripts put behind the jars of its ``lib``, whether it is Hadoop's or not."""
 LOG_PATTERNS = {
     "text": "%d{ISO8601} %p %m (%c{1})%n%throwable{20}",
     # The fields of our own lines (logs.py). Every log4j has the pattern; its JSON layouts are jars of their own.
@@ -128,8 +131,16 @@ stdout_logfile_backups=2
 
 
 def flink_server_environment(settings: Settings) -> dict[str, str]:
-    """Environment of Flink's servers: that of its commands, and the configuration that is written before they start."""
-    return {**flink_environment(settings), "FLINK_CONF_DIR": str(flink_conf(settings))}
+    """Environment of Flink's servers: that of its commands, and the configuration that is written before they start.
+
+    Kafka's client, which every job's jar brings too, is on their class path (``conf/flink.yaml`` says why).
+    """
+    behind = [f"{INSTALLED}/connector/jars/*", os.environ.get(FLINK_CLASSPATH, "")]
+    return {
+        **flink_environment(settings),
+        "FLINK_CONF_DIR": str(flink_conf(settings)),
+        FLINK_CLASSPATH: ":".join(filter(None, behind)),
+    }
 
 
 def classpath() -> str:

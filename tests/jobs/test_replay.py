@@ -244,10 +244,10 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings) -> None:
+def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed when a checkpoint knows who reads what: its successor would wait for the end for ever."""
-    settings = settings.model_copy(update={"checkpoint_interval": timedelta(milliseconds=300)})
-    houses = simulation(30)
+    settings = settings.model_copy(update={"checkpoint_interval": timedelta(milliseconds=200)})
+    houses = simulation(40)
     delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
     run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     plan = replay.plan(settings)
@@ -257,13 +257,15 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings) -> N
     said: list[str] = []
 
     def kill(progress: replay.Progress) -> None:
+        if killed or not progress.read:
+            return
         checkpoint = cluster.last_checkpoint(own, cluster.find(own).id)
-        if not killed and progress.read and checkpoint:
-            seen.append(checkpoint["id"])
-            if checkpoint["id"] > seen[0]:  # begun after the first record was read
-                os.kill(stack.pid("jobmanager"), signal.SIGKILL)
-                killed.append(progress)
+        seen.append(checkpoint["id"] if checkpoint else 0)
+        if seen[-1] > seen[0] + 1:  # begun after the first record was read
+            os.kill(stack.pid("jobmanager"), signal.SIGKILL)
+            killed.append(progress)
 
+    monkeypatch.setattr(replay, "POLL_SECONDS", 0.1)
     replay.run(settings, local_tools(settings), plan, own.prefix, submit=warm.submit, report=kill, said=said.append)
     wanted = oracle.expected(houses, ticks_of(DAYS), settings)
     assert same(oracle.published(own), derived(wanted, settings, 0, plan.bounds.last_day))

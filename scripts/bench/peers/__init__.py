@@ -24,6 +24,7 @@ import connections
 from command_line import UserError
 from jobs.tools import flink_home
 from scripts.bench.dataset import Dataset
+from scripts.stack.processes import FLINK_CLASSPATH
 from settings import ROOT, milliseconds
 from topics import admin
 from topics.names import REJECTED
@@ -34,8 +35,6 @@ REQUIREMENTS = ROOT / "requirements-peers.txt"
 ENVIRONMENT = ROOT / ".venv-peers"
 PYTHON = ENVIRONMENT / "bin" / "python"
 TIMEOUT = 3600
-FLINK_CLASSPATH = "HADOOP_CLASSPATH"
-"""What Flink's scripts append to their servers' class path."""
 SHOWN = 2000
 """Characters of what a program printed before it failed."""
 

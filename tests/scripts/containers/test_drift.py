@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jobs.tools import flink_home, java_home
+from jobs.tools import INSTALLED, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import Paths, redis_home
 from scripts.stack.placement import Placement, containers, one_machine
@@ -26,7 +26,7 @@ PLACES = {
     # In the application's image; the Dockerfile makes /opt/java and /opt/flink.
     str(java_home()): "/opt/java",
     str(flink_home()): "/opt/flink",
-    str(Path(re.sub(r"/stack/kafka/.*", "", classpath().split(":")[-1])) / "bin"): "/opt/iot/.venv/bin",
+    str(INSTALLED.parent): "/opt/iot/.venv",
 }
 """Where things are: here, and in the containers."""
 
