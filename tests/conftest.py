@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from settings import Settings
 from tests.running import Bridging
 from topics import admin, catalogue
 
+SHOWN = ("supervisord", "jobmanager", "taskmanager")
+"""The logs whose ends a failure shows: the stack and its files are gone when somebody reads it."""
+
 LONG = ("e2e", "jobs")
 """Directories whose tests run jobs."""
 
@@ -31,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What has become of a test's setup, call or teardown."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and running is not None:
+        report.sections += [(f"{name}.log ends", running.tail(name)) for name in SHOWN]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from scripts.stack.processes import Process, kafka_java, processes, program, wri
 from settings import Settings
 
 START_SECONDS = 120
+TAIL_LINES, TAIL_COLUMNS = 8, 400
 
 
 class StackError(UserError):
@@ -108,7 +109,9 @@ class Stack:
             try:
                 self._rpc().startProcess(name)
             except Fault as fault:
-                raise StackError(f"{name} did not start ({fault.faultString}): see {self.log(name)}") from fault
+                raise StackError(
+                    f"{name} did not start ({fault.faultString}). The end of {self.log(name)}:\n{self.tail(name)}"
+                ) from fault
 
     def add(self, process: Process) -> None:
         """Supervise one process more, until the stack is down."""
@@ -147,6 +150,13 @@ class Stack:
         """The file that holds what the process printed."""
         return self.paths.logs / f"{name}.log"
 
+    def tail(self, name: str) -> str:
+        """The last lines that the process printed; of the supervisor: what it has started, and what has ended."""
+        with suppress(OSError):
+            lines = self.log(name).read_text(errors="replace").splitlines()[-TAIL_LINES:]
+            return "\n".join(line[:TAIL_COLUMNS] for line in lines)
+        return "(it is empty)"
+
     def _processes(self) -> list[Process]:
         return list(processes(self.settings, self._only))
 
@@ -184,7 +194,9 @@ class Stack:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if time.monotonic() > deadline:
-                raise StackError(f"{name} is not ready after {START_SECONDS} s: see {self.log(name)}")
+                raise StackError(
+                    f"{name} is not ready after {START_SECONDS} s. The end of {self.log(name)}:\n{self.tail(name)}"
+                )
             time.sleep(0.1)
 
 

@@ -19,10 +19,11 @@ import msgspec
 import psutil
 import pytest
 import redis
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 import connections
 from ingest.bridge import Bridge
+from ingest.records import Point
 from ingest.store import NotDurable, Store
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
@@ -164,17 +165,23 @@ def test_carrying_records_searches_no_garbage(settings: Settings) -> None:
     send(settings, *(reading("TH1", START + n, n) for n in range(5000)))
     threshold = gc.get_threshold()
     searches: list[int] = []
+    bridge = Bridge(settings, SENSORS)
+    carry = bridge._carry
 
     def note(phase: str, info: dict[str, int]) -> None:
         if phase == "start" and threading.current_thread().name == "bridge":
             searches.append(info["generation"])
 
-    gc.callbacks.append(note)
-    try:
-        with Bridging(Bridge(settings, SENSORS)):
-            wait_until_committed(settings)
-    finally:
-        gc.callbacks.remove(note)
+    def watched(messages: Sequence[Message]) -> None:
+        gc.callbacks.append(note)
+        try:
+            carry(messages)
+        finally:
+            gc.callbacks.remove(note)
+
+    bridge._carry = watched  # type: ignore[method-assign]
+    with Bridging(bridge):
+        wait_until_committed(settings)
     assert searches == []
     assert gc.get_threshold() == threshold
 
@@ -668,6 +675,30 @@ def make_ready(stack: Stack, *names: str) -> None:
             wait_for(process.ready, f"{process.name} to serve")
 
 
+class Held:
+    """Has a bridge wait before a write, when it has written so many points, until it is released."""
+
+    def __init__(self, bridge: Bridge, points: int) -> None:
+        self._write, self._left = bridge._store.write, points
+        self._reached, self._released = threading.Event(), threading.Event()
+        bridge._store.write = self._wait  # type: ignore[method-assign]
+
+    def reached(self) -> None:
+        """Wait for that."""
+        assert self._reached.wait(PATIENCE), "too few points were written"
+
+    def release(self) -> None:
+        """Let it write."""
+        self._released.set()
+
+    def _wait(self, points: Sequence[Point]) -> None:
+        self._left -= len(points)
+        if self._left < 0:
+            self._reached.set()
+            self._released.wait(PATIENCE)
+        self._write(points)
+
+
 def carry_through(
     settings: Settings, store: redis.Redis, away: Callable[[], None], back: Callable[[], None], *, kafka: bool
 ) -> None:
@@ -678,10 +709,11 @@ def carry_through(
     bridge._store = Store(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
     half = len(records) // 2
     offsets = send(settings, *records[:half])
+    held = Held(bridge, 1000)
     with Bridging(bridge):
-        wait_for(lambda: bridge.counts.points > 1000, "the first points")
-        assert bridge.counts.records < half, "it has done all before anything happens"
+        held.reached()
         away()
+        held.release()
         if not kafka:
             offsets += send(settings, *records[half:])
         back()
@@ -716,15 +748,15 @@ def test_it_goes_on_when_redis_was_frozen(
 ) -> None:
     frozen = psutil.Process(stack.pid("redis"))
 
-    def freeze() -> None:
-        frozen.suspend()
+    def thaw() -> None:
         wait_for(
             lambda: any(getattr(r, "service", "") == "Redis" for r in caplog.records),
             "the bridge to give the frozen Redis up",
         )
+        frozen.resume()
 
     try:
-        carry_through(settings, store, freeze, frozen.resume, kafka=False)
+        carry_through(settings, store, frozen.suspend, thaw, kafka=False)
     finally:
         frozen.resume()
 
