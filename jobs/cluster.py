@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,12 @@ class Reading:
     """How far a bounded run has read: the next offset of each partition that is being read.
 
     ``known_since``: when its JobManager took the run up (epoch ms); one that takes over has a time of its own.
+    ``restored``: it has gone on from a checkpoint, under this JobManager.
     """
 
     offsets: dict[int, int]
     known_since: int
+    restored: bool
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,9 @@ def stop(settings: Settings, job: str) -> str:
 
 
 def cancel(settings: Settings, job: str) -> None:
-    """End a job without a savepoint; its checkpoints are kept."""
-    _call(settings, "PATCH", f"/jobs/{job}", params={"mode": "cancel"})
+    """End a job without a savepoint; its checkpoints are kept. One that the cluster does not know has ended."""
+    with suppress(UnknownJobError):
+        _call(settings, "PATCH", f"/jobs/{job}", params={"mode": "cancel"})
     _wait_until_ended(settings, job)
 
 
@@ -271,12 +275,10 @@ def reading(settings: Settings, job: str) -> Reading | None:
     """How far a bounded run has come; None when it has read everything and ended.
 
     Flink tells it with a delay of seconds. Waits for a JobManager that was killed, and brings the run back.
-    Raises ``ClusterError`` when the run has failed.
+    Raises ``ClusterError`` when the run has failed, ``UnknownJobError`` when it had ended, and the JobManager that knew
+    how was killed.
     """
-    try:
-        account = _get(settings, f"/jobs/{job}")
-    except UnknownJobError as error:
-        raise ClusterError(f"job {job} has ended, and the JobManager that knew how was killed: run it again") from error
+    account = _get(settings, f"/jobs/{job}")
     if account["state"] == "FINISHED":
         return None
     if account["state"] in ("FAILED", "CANCELED"):
@@ -287,12 +289,8 @@ def reading(settings: Settings, job: str) -> Reading | None:
     names = [metric["id"] for metric in _get(settings, source) if metric["id"].endswith(".currentOffset")]
     found = _get(settings, f"{source}?get={','.join(names)}&agg=max") if names else []
     offsets = {int(metric["id"].split(".")[-2]): int(metric["max"]) + 1 for metric in found}
-    return Reading(offsets, known_since=account["start-time"])
-
-
-def restored(settings: Settings, job: str) -> bool:
-    """Whether a job has gone on from one of its checkpoints. Raises ``ClusterError``."""
-    return _get(settings, f"/jobs/{job}/checkpoints")["latest"]["restored"] is not None
+    restored = _get(settings, f"/jobs/{job}/checkpoints")["latest"]["restored"] is not None
+    return Reading(offsets, account["start-time"], restored)
 
 
 def _ended(settings: Settings, job: str, state: str) -> ClusterError:

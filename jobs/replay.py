@@ -141,29 +141,30 @@ def run(
             if _watched_to_its_end(own, job, what, report):
                 return own
             cluster.cancel(own, job)
-            said(f"the JobManager was killed in the middle of run {attempt} of at most {ATTEMPTS}: begun anew")
+            said(f"the JobManager was killed during run {attempt} of at most {ATTEMPTS}: begun anew")
     raise cluster.ClusterError(f"{ATTEMPTS} runs have lost their JobManager: see its log, and replay again")
 
 
 def _watched_to_its_end(settings: Settings, job: str, what: Plan, report: Callable[[Progress], None]) -> bool:
-    """Report until the run has ended; False when another JobManager has taken it over, with which it never ends.
+    """Report until the run has ended; False when its JobManager was killed before that was seen.
 
+    A run that another JobManager has taken over never ends.
     The Kafka source's enumerator tells its readers that nothing more will come when it discovers the partitions. One
     that a new JobManager restores knows them all, discovers none and tells nothing: the readers wait for ever
     (Flink's issue 31006). When only a TaskManager was killed, the enumerator is the old one, and all is well.
     """
-    known_since = None
-    while (reading := cluster.reading(settings, job)) is not None:
-        if known_since is None and not cluster.restored(settings, job):
-            known_since = reading.known_since
-        if reading.known_since != known_since:
-            return False
-        start = what.bounds.start
-        read = sum(max(0, offset - start[partition]) for partition, offset in reading.offsets.items())
-        report(Progress(min(read, what.records), what.records))
-        time.sleep(POLL_SECONDS)
-    report(Progress(what.records, what.records))
-    return True
+    start, since = what.bounds.start, None
+    with suppress(cluster.UnknownJobError):  # it had ended, and nobody knows how
+        while (reading := cluster.reading(settings, job)) is not None:
+            since = since or (None if reading.restored else reading.known_since)
+            if reading.known_since != since:
+                return False
+            read = sum(max(0, offset - start[partition]) for partition, offset in reading.offsets.items())
+            report(Progress(min(read, what.records), what.records))
+            time.sleep(POLL_SECONDS)
+        report(Progress(what.records, what.records))
+        return True
+    return False
 
 
 def clear(settings: Settings) -> None:

@@ -53,15 +53,9 @@ def account(state: str, *vertices: str) -> Answer:
     return Answer(200, {"state": state, "vertices": [{"status": status} for status in vertices]})
 
 
-def test_a_replay_outlives_the_jobmanager(answers: Callable[..., None]) -> None:
+def test_a_replay_waits_for_the_jobmanager(answers: Callable[..., None]) -> None:
     answers(None, STARTING, account("INITIALIZING"), account("FINISHED", "FINISHED"))
     assert cluster.reading(SETTINGS, JOB) is None
-
-
-def test_a_replay_that_had_ended_when_the_jobmanager_was_killed_says_so(answers: Callable[..., None]) -> None:
-    answers(None, Answer(404, {}))
-    with pytest.raises(cluster.ClusterError, match="the JobManager that knew how was killed: run it again"):
-        cluster.reading(SETTINGS, JOB)
 
 
 def test_a_job_that_is_coming_back_does_not_run_yet(answers: Callable[..., None]) -> None:
