@@ -30,6 +30,7 @@ AWAY_SECONDS = 90
 """A JobManager that was killed is back by itself in less."""
 STATE_REFUSED = "StateMigrationException"
 """In the stack trace of a job that cannot read a checkpoint's state."""
+JOB_NOT_FOUND = "FlinkJobNotFoundException"
 SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
 
 
@@ -347,9 +348,9 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
         raise AwayError(
             f"the JobManager at {settings.flink} is starting, or was killed and is coming back: try again in a moment"
         )
-    if answer.status_code == requests.codes.not_found:
-        raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
     if not answer.ok:
+        if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
+            raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
         raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
     return answer.json()
 

@@ -61,7 +61,8 @@ def stack(directory: Path) -> Iterator[Stack]:
     try:
         with pytest.MonkeyPatch.context() as environment:
             # Every JVM lives for minutes and does a little of everything: optimising its code costs more than it saves.
-            environment.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+            # What those of no stack, but of a test or of PyFlink's client, write in passing goes when the stack goes.
+            environment.setenv("JDK_JAVA_OPTIONS", f"-XX:TieredStopAtLevel=1 -Djava.io.tmpdir={directory}")
             running.up()
             yield running
     finally:

@@ -262,6 +262,7 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
         if said and len(killed) == 1:
             job = cluster.find(own).id
             wait_for(lambda: cluster.ask(own, f"/jobs/{job}/status")["status"] == "FINISHED", "the second run to end")
+            wait_for(lambda: not list((stack.paths.data / "flink-ha").rglob(f"*{job}*")), "all about it to be deleted")
         elif killed or not progress.read:
             return
         else:
