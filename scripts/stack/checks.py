@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ import psutil
 from connections import ADMIN
 from scripts.stack.paths import Paths
 from scripts.stack.processes import processes
-from settings import Settings
+from settings import ROOT, Settings
 
 MEMORY = 3 * 2**30
 DISK = 2 * 2**30
 SOCKET_PATH = 107
 """Longest path of a Unix socket, in bytes (unix(7))."""
+UNFIT = r"""[\s"'$%:;]"""
+"""What ends a word, or begins another thing, in the servers' scripts and configurations."""
 
 
 def complaints(settings: Settings) -> Iterator[str]:
@@ -27,6 +30,10 @@ def complaints(settings: Settings) -> Iterator[str]:
     for name, address in (("IOT_KAFKA", settings.kafka), ("IOT_REDIS", settings.redis), ("IOT_FLINK", settings.flink)):
         if "127.0.0.1" not in address or "," in address:
             yield f"{name} is {address}: the local stack listens on 127.0.0.1 only. Unset it, or start no local stack."
+    for path, remedy in ((ROOT, "clone into another directory"), (settings.data_dir, "set IOT_DATA_DIR to another")):
+        if found := " ".join(map(repr, sorted(set(re.findall(UNFIT, str(path)))))):
+            yield f"the path {path} has {found} in it, which Flink's scripts do not take: {remedy}."
+            break  # the one may be in the other
     yield from _of_access(settings)
     for process in processes(settings):
         for port in process.ports:

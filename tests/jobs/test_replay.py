@@ -249,7 +249,7 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
     the run has ended and nobody has seen it: its successor does not know.
     """
     settings = settings.model_copy(update={"checkpoint_interval": timedelta(milliseconds=200)})
-    houses = simulation(40)
+    houses = simulation(30)
     delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
     run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     plan = replay.plan(settings)

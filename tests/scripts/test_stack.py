@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import settings as settings_module
-from scripts.stack import access, supervision
+from scripts.stack import access, checks, supervision
 from scripts.stack.__main__ import app
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
@@ -214,3 +214,13 @@ def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     refused = CliRunner().invoke(app, ["reset"], input="n\n")
     assert refused.exit_code == 1
     assert elsewhere.data_dir.exists()
+
+
+def test_a_path_that_scripts_would_cut_is_told(
+    elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (complaint,) = complaints(elsewhere.model_copy(update={"data_dir": tmp_path / "My 'data'"}))
+    assert "has ' ' \"'\" in it, which Flink's scripts do not take: set IOT_DATA_DIR to another" in complaint
+    monkeypatch.setattr(checks, "ROOT", Path("/srv/the clone"))
+    (complaint,) = complaints(elsewhere)
+    assert "clone into another directory" in complaint
