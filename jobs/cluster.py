@@ -79,6 +79,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
     name = settings.prefix + NAME
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
         raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
+    check_savepoint(settings, savepoint)
     wait_for_slots(settings)
     rest = urlsplit(settings.flink)
     options = {
@@ -198,6 +199,14 @@ def newest_state(settings: Settings) -> str | None:
     directory = Path(unquote(uri.path))
     states = [*directory.glob("checkpoints/*/chk-*/_metadata"), *directory.glob("savepoints/*/_metadata")]
     return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri() if states else None
+
+
+def check_savepoint(settings: Settings, savepoint: str | None) -> None:
+    """Raise ``ClusterError`` when there is none; that of another cluster or in a storage service is not looked for."""
+    path = urlsplit(savepoint or "")
+    here = path.scheme in ("", "file") and urlsplit(settings.flink).hostname in ("127.0.0.1", "localhost")
+    if savepoint and here and not (Path(unquote(path.path)) / "_metadata").is_file():
+        raise ClusterError(f"there is no savepoint or checkpoint at {savepoint}: `--from latest` takes the newest one")
 
 
 def wait_for_slots(settings: Settings) -> None:

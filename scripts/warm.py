@@ -27,6 +27,7 @@ def pyflink() -> Iterator[None]:
 
 def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bounds: Bounds | None = None) -> str:
     """The same as ``cluster.submit``, in a second or two instead of ten or twenty."""
+    cluster.check_savepoint(settings, savepoint)
     cluster.wait_for_slots(settings)
     rest = urlsplit(settings.flink)
     options = {

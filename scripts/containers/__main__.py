@@ -10,7 +10,7 @@ import connections
 import settings as settings_module
 from command_line import UserError
 from scripts.stack import access
-from scripts.stack.job import start_job, stop_changed_job
+from scripts.stack.job import cancel_changed_job, start_job
 from scripts.stack.paths import Paths
 from scripts.stack.placement import containers
 from scripts.stack.processes import configure as write_configuration
@@ -57,7 +57,7 @@ def grant() -> None:
 def submit() -> None:
     """Submit the job if it does not run, from its newest checkpoint, or anew if it was declared otherwise."""
     settings = settings_module.load()
-    stop_changed_job(settings, console.print)
+    cancel_changed_job(settings, console.print)
     start_job(settings, console.print)
     console.print("the job runs")
 

@@ -30,17 +30,16 @@ def sift_jobs(settings: Settings, said: Said) -> None:
     for job in cluster.jobs(settings):
         if cluster.declared(settings, job.id).bounded:  # the command that waited for its results is gone
             cluster.cancel(settings, job.id)
-    stop_changed_job(settings, said)
+    cancel_changed_job(settings, said)
 
 
-def stop_changed_job(settings: Settings, said: Said) -> None:
-    """Stop the job, with a savepoint if it still can take one, when it was declared otherwise than it would be now."""
+def cancel_changed_job(settings: Settings, said: Said) -> None:
+    """Cancel the job when it was declared otherwise than it would be now; it goes on from its newest checkpoint.
+
+    It is to read nothing more: what it would do with the readings of a sensor that it does not know yet is not what the
+    bridge, which knows it already, does with them.
+    """
     for job in cluster.jobs(settings):
-        if job.name != settings.prefix + NAME or cluster.declared(settings, job.id).digest == digest(settings):
-            continue
-        said("settings, sensors or SQL have changed: the job is stopped, to be submitted anew")
-        try:
-            cluster.wait_until_running(settings, job.id)
-            cluster.stop(settings, job.id)
-        except cluster.ClusterError:  # it cannot run any more: its newest checkpoint will do
+        if job.name == settings.prefix + NAME and cluster.declared(settings, job.id).digest != digest(settings):
+            said("settings, sensors or SQL have changed: the job is cancelled, to be submitted anew")
             cluster.cancel(settings, job.id)

@@ -223,7 +223,10 @@ def _every(settings: Settings) -> Iterator[Process]:
     )
     yield Process(
         name="jobmanager",
-        command=[str(flink_home() / "bin" / "jobmanager.sh"), "start-foreground"],
+        command=[
+            *(sys.executable, "-m", "scripts.stack.jobmanager"),
+            *(str(paths.data / "flink-ha"), str(flink_home() / "bin" / "jobmanager.sh")),
+        ],
         environment=flink_server_environment(settings),
         ports=(settings.flink_port, settings.flink_rpc_port),
         ready=lambda: _overview(settings) is not None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,8 @@ from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
 from scripts.bench.deduplication import FORMS
 from scripts.repeats import RepeatingDelivery, Repeats
+from scripts.stack.jobmanager import DIRTY
+from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from settings import Settings
 from tests.running import Bridging, submit, submit_quickly, wait_for
@@ -80,9 +83,25 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
 
 
 def test_a_start_from_nowhere_says_so(settings: Settings) -> None:
-    with pytest.raises(UserError, match="Flink did not take the job"):
-        submit(settings, "file:///nowhere/savepoint")
+    for savepoint in ("file:///nowhere/savepoint", "nowhere"):
+        with pytest.raises(UserError, match=f"there is no savepoint or checkpoint at {savepoint}: `--from latest`"):
+            submit(settings, savepoint)
     assert cluster.newest_state(settings) is None
+
+
+def test_a_job_that_failed_before_it_ran_does_not_keep_the_jobmanager_away(
+    stack: Stack, settings: Settings, tmp_path: Path
+) -> None:
+    """Flink refuses, at its next start, what it has written of such a job."""
+    (tmp_path / "_metadata").write_bytes(b"no savepoint")
+    with pytest.raises(UserError, match="Flink did not take the job"):
+        submit(settings, tmp_path.as_uri())
+    assert list((stack.paths.data / "flink-ha").rglob(f"*{DIRTY}"))
+    killed = stack.pid("jobmanager")
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: stack.pid("jobmanager") not in (0, killed), "the supervisor to start it again")
+    [jobmanager] = (process for process in processes(stack.settings) if process.name == "jobmanager")
+    wait_for(jobmanager.ready, "the JobManager to serve")
 
 
 def test_state_of_another_version_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from jobs.tools import local_tools
 from scripts import warm
 from scripts.stack.job import sift_jobs
 from settings import Settings
-from tests.running import submit_quickly
+from tests.running import submit_quickly, wait_for
 
 
 @pytest.mark.usefixtures("stack")
@@ -23,6 +23,7 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
         source=settings.prefix, start=dict.fromkeys(never_there, 0), end=never_there, first_day=0, last_day=0
     )
     said: list[str] = []
+    settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
     job = submit_quickly(settings)
     replay = warm.submit(beside, local_tools(beside), bounds=bounds)
     assert {each.id for each in cluster.jobs(settings)} >= {job, replay}
@@ -32,8 +33,9 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
     assert replay not in {each.id for each in cluster.jobs(settings)}
     assert not said
 
+    wait_for(lambda: cluster.last_checkpoint(settings, job), "a checkpoint")
     sift_jobs(settings.model_copy(update={"catch_up": timedelta(days=8)}), said.append)
     with pytest.raises(cluster.ClusterError, match="does not run"):
         cluster.find(settings)
-    assert "/savepoints/" in str(cluster.newest_state(settings))
+    assert f"/checkpoints/{job}/" in str(cluster.newest_state(settings))
     assert len(said) == 1
