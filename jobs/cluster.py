@@ -86,8 +86,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
         "rest.address": rest.hostname,
         "rest.port": rest.port or 8081,
         "high-availability.type": "NONE",  # of the client: it need not ask ZooKeeper where the JobManager is
-        "execution.checkpointing.dir": f"{_state_uri(settings)}/checkpoints",
-        "execution.checkpointing.savepoint-dir": f"{_state_uri(settings)}/savepoints",
+        **state_options(settings),
     }
     command = [str(tools.flink), "run", "--target", "remote", "--detached"]
     command += [f"-D{option}={value}" for option, value in options.items()]
@@ -186,6 +185,14 @@ def declared(settings: Settings, job: str) -> Declared:
     known()
     parameters = _get(settings, f"/jobs/{job}/config").get("execution-config", {}).get("user-config", {})
     return Declared(parameters.get(DECLARATION, ""), BOUNDED in parameters)
+
+
+def state_options(settings: Settings) -> dict[str, str]:
+    """Flink's options for where the job's checkpoints and savepoints go."""
+    return {
+        "execution.checkpointing.dir": f"{_state_uri(settings)}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{_state_uri(settings)}/savepoints",
+    }
 
 
 def newest_state(settings: Settings) -> str | None:

@@ -35,6 +35,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
         "rest.address": str(rest.hostname),
         "rest.port": str(rest.port),
         "pipeline.jars": tools.jar.as_uri(),
+        **cluster.state_options(settings),
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }
     with pyflink():

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import typer
 
 DIRTY = "_DIRTY.json"
 
@@ -32,13 +33,12 @@ def delete_unfit(directory: Path) -> Iterator[str]:
             yield path.name.removesuffix(DIRTY)
 
 
-def main() -> None:
-    """Delete those, and become the JobManager."""
-    directory, script = sys.argv[1:]
-    for job in delete_unfit(Path(directory)):
+def main(directory: Path, script: Path) -> None:
+    """Delete how jobs have ended that a JobManager would refuse to read, and become the JobManager."""
+    for job in delete_unfit(directory):
         print(f"deleted how job {job} has ended: the JobManager would not start", flush=True)
-    os.execv(script, [script, "start-foreground"])
+    os.execv(script, [str(script), "start-foreground"])
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
