@@ -6,6 +6,7 @@ import re
 import time
 from typing import Any
 
+import redis
 from confluent_kafka import KafkaError, KafkaException
 from redis.exceptions import AuthenticationError, NoPermissionError
 
@@ -55,6 +56,7 @@ REDIS = (
         r"Connection (reset|closed)|EOF occurred in violation of protocol",
         "if Redis is well, it may want TLS: rediss:// in IOT_REDIS, IOT_REDIS_CA, IOT_REDIS_CERTIFICATE",
     ),
+    (r"Timeout connecting", "if Redis is well, one of it and IOT_REDIS (rediss://) has TLS, and the other has not"),
 )
 
 
@@ -125,7 +127,14 @@ def explained(error: Any) -> str:
             hint = "see IOT_REDIS_INGEST_USER or IOT_REDIS_VIEWER_USER, and the user's password"
         else:
             hint = _hint(REDIS, words)
-    return f"{words.rstrip('.')}: {hint}" if hint else words
+    return f"{words.rstrip('.')}: {hint}" if hint else words.rstrip(".")
+
+
+def redis_away(settings: Settings, error: redis.RedisError) -> str:
+    """The same of Redis, as a whole sentence without its full stop: where it is, and what to do."""
+    if isinstance(error, (AuthenticationError, NoPermissionError)):
+        return f"Redis refuses, at {settings.redis}: {explained(error)}"
+    return f"Redis does not answer at {settings.redis}: start it (`make up`), or set IOT_REDIS ({explained(error)})"
 
 
 def _hint(hints: tuple[tuple[str, str], ...], words: str) -> str:

@@ -56,6 +56,7 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_posit
 LocalPath = Annotated[Path, AfterValidator(_absolute)]
 OptionalPath = Annotated[LocalPath | None, BeforeValidator(_none)]
 
+PREFIX = r"[A-Za-z0-9_.-]{0,64}"
 USER = r"^[A-Za-z0-9_.@-]{0,64}$"
 NO_PASSWORD = SecretStr("")
 
@@ -105,9 +106,7 @@ class Settings(BaseSettings):
     )
 
     # What the topics and series are called
-    prefix: str = Field(
-        "", pattern=r"^[A-Za-z0-9_.-]{0,64}$", description="put before the name of every topic, series and group"
-    )
+    prefix: str = Field("", pattern=f"^{PREFIX}$", description="put before the name of every topic, series and group")
     partitions: int = Field(6, ge=1, le=10_000, description="partitions of dailyAggr")
 
     # Time rules (docs/time.md)
@@ -198,10 +197,11 @@ class Settings(BaseSettings):
 
     @field_validator("redis")
     @classmethod
-    def _no_password(cls, url: str) -> str:
-        if "@" in urlsplit(url).netloc:
-            # The address is shown and logged.
+    def _address_alone(cls, url: str) -> str:
+        if "@" in url:  # the address is shown and logged
             raise ValueError("users and passwords do not belong into the address: see IOT_REDIS_INGEST_USER")
+        if urlsplit(url).scheme not in ("redis", "rediss"):
+            raise ValueError("give it as redis://HOST:PORT/0, or rediss://HOST:PORT/0 with TLS")
         return url
 
     @model_validator(mode="after")

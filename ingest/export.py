@@ -102,7 +102,7 @@ def export(settings: Settings, wanted: Sequence[str], span: Span, target: Target
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
     except redis.RedisError as error:
-        raise UserError(f"Redis does not answer (IOT_REDIS): {refusals.explained(error)}") from error
+        raise UserError(refusals.redis_away(settings, error)) from error
     finally:
         stored.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from jobs import merge as merging
 from jobs import replay as replaying
 from jobs.report import SHOWN, compared, day_text, progress, summary
 from jobs.tools import job_jar, local_tools
-from settings import ROOT, Settings
+from settings import PREFIX, ROOT, Settings
 
 app = typer.Typer(
     help="The Flink job: submit, list, stop, replay, merge, metrics.",
@@ -137,8 +138,9 @@ def replay(
     Without --into the live results are corrected, for those days that the live job can no more correct itself.
     """
     settings = settings_module.load(parallelism=parallelism)
-    for prefix in (into, source):
-        settings_module.load(prefix=prefix)  # is it one?
+    for option, prefix in (("--into", into), ("--source", source)):
+        if prefix is not None and not re.fullmatch(PREFIX, prefix):
+            raise UserError(f"{option} {prefix!r}: a prefix is at most 64 letters, digits, and characters of _.-")
     if source is not None:
         into, late = into or source, late or Late.ACCEPT
     if into == settings.prefix:
@@ -146,7 +148,10 @@ def replay(
     if late == Late.ACCEPT and into is None:
         raise UserError("--late accept needs --into: the live results keep to the rule")
     read_from = settings.model_copy(update={"prefix": settings.prefix if source is None else source})
-    plan = replaying.plan(read_from, _day(first, "--from"), _day(last, "--to"), correcting=into is None)
+    first_day, last_day = _day(first, "--from"), _day(last, "--to")
+    if first_day is not None and last_day is not None and first_day > last_day:
+        raise UserError(f"--from {first} is after --to {last}")
+    plan = replaying.plan(read_from, first_day, last_day, correcting=into is None)
     for line in replaying.described(plan.left_out):
         console.print(line)
     target = settings.prefix + replaying.ASIDE if into is None else into
@@ -161,7 +166,10 @@ def replay(
             said=console.print,
         )
     new = results.read(own)
-    live = results.read(settings, lambda day: plan.bounds.first_day <= day <= plan.bounds.last_day)
+    span = range(plan.bounds.first_day, plan.bounds.last_day + 1)
+    if source is not None and new.days():  # a file is about its own days
+        span = range(new.days()[0], new.days()[-1] + 1)
+    live = results.read(settings, lambda day: day in span)
     backfilled = {name for name, result in live.found.items() if result.merged}
     if into is None:
         live, new = live.without(backfilled), new.without(backfilled)

@@ -79,7 +79,10 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     sensors = catalogue.read(settings.sensors)
     topic = settings.prefix + READINGS
     if topic not in admin.partitions(settings):
-        raise log.LogError(f"there is no topic {topic}: `python -m topics create` makes it")
+        raise log.LogError(
+            f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
+            "(`python -m topics create`, `python -m producer backfill --into PREFIX`)"
+        )
     begin, end = admin.first_offsets(settings, topic), admin.end_offsets(settings, topic)
     left_out = []
     window = milliseconds(settings.window)

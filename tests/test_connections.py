@@ -131,6 +131,7 @@ def test_settings_pass_through_the_environment(monkeypatch: pytest.MonkeyPatch, 
     "wrong",
     [
         {"IOT_REDIS": f"redis://viewer:{SECRET}@there:6379/0"},
+        {"IOT_REDIS": f"viewer:{SECRET}@there:6379"},
         {"IOT_KAFKA_PASSWORD": SECRET, "IOT_PARTITIONS": "none"},
         {"IOT_KAFKA_PASSWORD": SECRET, "IOT_WINDOW": "P3D"},  # a complaint about several settings at once
     ],
@@ -143,3 +144,10 @@ def test_what_is_said_of_wrong_settings_holds_no_password(
     with pytest.raises(UserError) as error:
         settings_module.load()
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("address", ["there:6379", "there", "http://there:6379", "unix:///run/redis.sock"])
+def test_an_address_of_redis_is_a_url(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("IOT_REDIS", address)
+    with pytest.raises(UserError, match=r"IOT_REDIS: .*give it as redis://HOST:PORT/0"):
+        settings_module.load()

@@ -289,7 +289,8 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
         (["--late", "accept"], "--late accept needs --into"),
         (["--from", "1.1.2020"], "give a day as YYYY-MM-DD"),
         (["--into", "{prefix}"], "corrected without it"),
-        (["--into", "no such/prefix"], "IOT_PREFIX"),
+        (["--into", "no such/prefix"], "--into 'no such/prefix': a prefix is at most 64 letters"),
+        (["--from", "2020-01-04", "--to", "2020-01-02"], "--from 2020-01-04 is after --to 2020-01-02"),
     ],
 )
 def test_wrong_arguments_are_told(
