@@ -6,9 +6,8 @@ import re
 import time
 from typing import Any
 
-import redis
 from confluent_kafka import KafkaError, KafkaException
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError
 
 from command_line import UserError
 from settings import Settings
@@ -130,11 +129,14 @@ def explained(error: Any) -> str:
     return f"{words.rstrip('.')}: {hint}" if hint else words.rstrip(".")
 
 
-def redis_away(settings: Settings, error: redis.RedisError) -> str:
-    """The same of Redis, as a whole sentence without its full stop: where it is, and what to do."""
+def redis_away(settings: Settings, user: str, error: Exception) -> str:
+    """Why Redis does not serve ``user``, where it is, and what to do; without a full stop."""
+    where = settings.redis
     if isinstance(error, (AuthenticationError, NoPermissionError)):
-        return f"Redis refuses, at {settings.redis}: {explained(error)}"
-    return f"Redis does not answer at {settings.redis}: start it (`make up`), or set IOT_REDIS ({explained(error)})"
+        return f"Redis at {where} refuses the user {user or 'default'}: {explained(error)}"
+    if isinstance(error, BusyLoadingError):
+        return f"Redis at {where} is loading its data: wait"
+    return f"Redis does not answer at {where}: start it (`make up`), or set IOT_REDIS. ({explained(error)})"
 
 
 def _hint(hints: tuple[tuple[str, str], ...], words: str) -> str:

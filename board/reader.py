@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermission
 
 import connections
 from command_line import UserError
-from refusals import explained
+from refusals import redis_away
 from settings import Settings
 
 SECONDS = 5.0
@@ -44,12 +44,12 @@ class Reader:
                 answers: list[Any] = pipeline.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             self.close()
-            raise RedisAwayError(self._words(error)) from error
+            raise self._away(error) from error
         for answer in answers:
             if isinstance(answer, (NoPermissionError, AuthenticationError, BusyLoadingError)):
-                raise RedisAwayError(self._words(answer))
+                raise self._away(answer)
             if isinstance(answer, Exception) and not isinstance(answer, ResponseError):
-                raise RedisAwayError(self._words(answer)) from answer
+                raise self._away(answer) from answer
         return answers
 
     def close(self) -> None:
@@ -70,12 +70,5 @@ class Reader:
                     raise RedisAwayError(str(error)) from error
             return self._client
 
-    def _words(self, error: Exception) -> str:
-        where = self._settings.redis
-        if isinstance(error, (AuthenticationError, NoPermissionError)):
-            return (
-                f"Redis at {where} refuses the user {self._settings.redis_viewer_user or 'default'}: {explained(error)}"
-            )
-        if isinstance(error, BusyLoadingError):
-            return f"Redis at {where} is loading its data: wait"
-        return f"Redis does not answer at {where}: start it (`make up`), or set IOT_REDIS. ({explained(error)})"
+    def _away(self, error: Exception) -> RedisAwayError:
+        return RedisAwayError(redis_away(self._settings, self._settings.redis_viewer_user, error))

@@ -209,6 +209,6 @@ def _told(settings: Settings) -> Iterator[None]:
     except KafkaException as error:
         raise UserError(f"Kafka does not go on at {settings.kafka}: {refusals.explained(error)}. {AGAIN}") from error
     except redis.RedisError as error:
-        raise UserError(f"{refusals.redis_away(settings, error)}. {AGAIN}") from error
+        raise UserError(f"{refusals.redis_away(settings, settings.redis_ingest_user, error)}. {AGAIN}") from error
     except StoreError as error:
         raise UserError(f"Redis refuses: {error}") from error

@@ -166,10 +166,10 @@ def replay(
             said=console.print,
         )
     new = results.read(own)
-    span = range(plan.bounds.first_day, plan.bounds.last_day + 1)
-    if source is not None and new.days():  # a file is about its own days
-        span = range(new.days()[0], new.days()[-1] + 1)
-    live = results.read(settings, lambda day: day in span)
+    first_day, last_day = plan.bounds.first_day, plan.bounds.last_day
+    if source is not None and (of_files := new.days()):
+        first_day, last_day = of_files[0], of_files[-1]
+    live = results.read(settings, lambda day: first_day <= day <= last_day)
     backfilled = {name for name, result in live.found.items() if result.merged}
     if into is None:
         live, new = live.without(backfilled), new.without(backfilled)

@@ -144,8 +144,9 @@ def run(
             if _watched_to_its_end(own, job, what, report):
                 return own
             cluster.cancel(own, job)
-            said(f"the JobManager was killed during run {attempt} of at most {ATTEMPTS}: begun anew")
-    raise cluster.ClusterError(f"{ATTEMPTS} runs have lost their JobManager: see its log, and replay again")
+            if attempt < ATTEMPTS:
+                said(f"the JobManager was killed during run {attempt} of at most {ATTEMPTS}: begun anew")
+        raise cluster.ClusterError(f"{ATTEMPTS} runs have lost their JobManager: see its log, and replay again")
 
 
 def _watched_to_its_end(settings: Settings, job: str, what: Plan, report: Callable[[Progress], None]) -> bool:

@@ -29,6 +29,7 @@ from producer.backfill.unknown import SHOWN, Unknown
 from producer.backfill.verdicts import Judge
 from producer.delivery import Delivery
 from producer.resume import held
+from settings import PREFIX
 from topics import admin, catalogue
 from topics.catalogue import Catalogue
 from topics.names import READINGS
@@ -69,7 +70,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
     """
     live = settings_module.load(sensors=sensors)
     logs.configure(live.log_format)
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", into):
+    if not into or not re.fullmatch(PREFIX, into):
         raise UserError(f"--into {into!r}: a prefix is 1 to 64 letters, digits, and characters of _.-")
     if into == live.prefix:
         raise UserError(

@@ -20,8 +20,7 @@ DIRTY = "_DIRTY.json"
 def delete_unfit(directory: Path) -> Iterator[str]:
     """Delete what a JobManager refuses of how jobs have ended, below ``directory``; yields the jobs' ids.
 
-    That is what has no application, and what was cut off while it was written. Whatever else Flink still has of such a
-    job is taken up again, and ends as it did.
+    That is what has no application, and what was cut off while it was written.
     """
     for path in sorted(directory.glob(f"job-result-store/*/*{DIRTY}")):
         try:

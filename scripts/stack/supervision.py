@@ -152,10 +152,9 @@ class Stack:
 
     def tail(self, name: str) -> str:
         """The last lines that the process printed; of the supervisor: what it has started, and what has ended."""
-        with suppress(OSError):
-            lines = self.log(name).read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            return "\n".join(line[:TAIL_COLUMNS] for line in lines)
-        return "(it is empty)"
+        log = self.log(name)
+        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else ["(there is none)"]
+        return "\n".join(line[:TAIL_COLUMNS] for line in lines)
 
     def _processes(self) -> list[Process]:
         return list(processes(self.settings, self._only))

@@ -21,6 +21,7 @@ import settings as settings_module
 from command_line import UserError
 from jobs import __main__ as commands
 from jobs import cluster, replay, results
+from jobs.bounds import Bounds
 from jobs.tools import local_tools
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
@@ -281,6 +282,26 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
     assert max(killed.values()) < plan.records
     assert [re.findall(r"run \d", line) for line in said] == [["run 1"], ["run 2"]]
     replay.clear(own)
+
+
+def test_a_replay_whose_jobmanager_never_stays_gives_up_and_leaves_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = Bounds(source=settings.prefix, start={}, end={}, first_day=0, last_day=0)
+    said: list[str] = []
+    monkeypatch.setattr(replay, "_watched_to_its_end", lambda *_: False)
+    with pytest.raises(UserError, match="3 runs have lost their JobManager"):
+        replay.run(
+            settings,
+            local_tools(settings),
+            replay.Plan(bounds),
+            "never.",
+            submit=lambda *_args, **_kwargs: "0" * 32,
+            said=said.append,
+        )
+    assert [re.findall(r"run \d", line) for line in said] == [["run 1"], ["run 2"]]
+    own = settings.model_copy(update={"prefix": "never."})
+    wait_for(lambda: not admin.existing(own), "its topics to be deleted")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from settings import ROOT
 
 
 def test_no_connection_gets_a_port_that_a_server_is_to_have() -> None:
-    """One did: the JobManager was killed, and could not listen again as long as that connection lived."""
+    """One that does could keep a server that was killed from listening again, for as long as it lives."""
     first, last = map(int, EPHEMERAL.read_text().split())
     assert not [port for port in free_ports(20) if first <= port <= last]
 
