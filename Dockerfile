@@ -11,7 +11,8 @@ RUN .venv/bin/python -m pip install --require-hashes --requirement requirements.
 FROM packages AS jar
 COPY requirements-build.txt ./
 RUN .venv/bin/python -m pip install --require-hashes --requirement requirements-build.txt
-COPY command_line.py settings.py ./
+COPY topics/__init__.py topics/errors.py topics/
+COPY infrastructure/__init__.py infrastructure/settings.py infrastructure/
 COPY jobs/__init__.py jobs/tools.py jobs/
 COPY jobs/java/ jobs/java/
 COPY scripts/__init__.py scripts/
@@ -38,16 +39,19 @@ ENV PATH=/opt/java/bin:/opt/iot/.venv/bin:/usr/local/bin:/usr/bin:/bin \
 WORKDIR /opt/iot
 COPY --from=packages /opt/iot/.venv/ .venv/
 COPY --from=jar /opt/iot/.venv/stack/ .venv/stack/
-COPY *.py sensors.toml ./
+COPY sensors.toml ./
 COPY topics/ topics/
+COPY infrastructure/ infrastructure/
 COPY producer/ producer/
 COPY jobs/ jobs/
 COPY ingest/ ingest/
 COPY board/ board/
 COPY grafana_provisioning/ grafana_provisioning/
+COPY operations/ operations/
+COPY commands/ commands/
 COPY scripts/__init__.py scripts/
 COPY scripts/stack/ scripts/stack/
 COPY scripts/containers/ scripts/containers/
-RUN python -m compileall -q -j 0 *.py topics producer jobs ingest scripts
+RUN python -m compileall -q -j 0 topics infrastructure producer jobs ingest board operations commands scripts
 USER 1000:1000
 CMD ["python", "-m", "scripts.containers", "--help"]

@@ -1,29 +1,7 @@
-"""python -m board: serve the board until Ctrl-C."""
+"""python -m board: the board."""
 
-from __future__ import annotations
-
-import typer
-
-import command_line
-import logs
-import settings as settings_module
-from command_line import UserError
-
-app = typer.Typer(pretty_exceptions_enable=False)
-log = logs.get("board")
-
-
-@app.command()
-def main() -> None:
-    """Show the dashboards, and serve an HTTP API, at IOT_BOARD, until Ctrl-C. Redis is read as viewer."""
-    settings = settings_module.load()
-    logs.configure(settings.log_format)
-    if not settings.board:
-        raise UserError("IOT_BOARD is empty, so there is no board: set it, for instance to http://127.0.0.1:8000")
-    from board.server import serve
-
-    serve(settings)
-
+from commands.board import app
+from commands.terminal import run
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m board")
+    run(app, "python -m board")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from command_line import UserError
-from settings import ROOT
+from infrastructure.settings import ROOT
+from topics.errors import UserError
 
 DIRECTORY = ROOT / "grafana_provisioning" / "dashboards"
 GRID = 24

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import logs
 from board import frames, queries
 from board.dashboards import Dashboard, Panel
 from board.frames import Frame
 from board.queries import Query, Scope
 from board.reader import Reader, RedisAwayError
 from board.timerange import TimeRange
+from infrastructure import logs
 
 log = logs.get(__name__)
 

@@ -9,10 +9,10 @@ from typing import Any
 import redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
-import connections
-from command_line import UserError
-from refusals import redis_away
-from settings import Settings
+from infrastructure.redis.client import redis_client
+from infrastructure.redis.diagnostics import redis_unavailable
+from infrastructure.settings import Settings
+from topics.errors import UserError
 
 SECONDS = 5.0
 """In which Redis has to answer."""
@@ -63,7 +63,7 @@ class Reader:
         with self._lock:
             if self._client is None:
                 try:
-                    self._client = connections.redis(
+                    self._client = redis_client(
                         self._settings, "viewer", socket_timeout=SECONDS, socket_connect_timeout=SECONDS
                     )
                 except UserError as error:
@@ -71,4 +71,4 @@ class Reader:
             return self._client
 
     def _away(self, error: Exception) -> RedisAwayError:
-        return RedisAwayError(redis_away(self._settings, self._settings.redis_viewer_user, error))
+        return RedisAwayError(redis_unavailable(self._settings, self._settings.redis_viewer_user, error))

@@ -13,12 +13,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import logs
 from board import api, dashboards, page
 from board.feed import Feeds
 from board.reader import Reader
-from command_line import UserError
-from settings import Settings
+from infrastructure import logs
+from infrastructure.settings import Settings
+from topics.errors import UserError
 
 log = logs.get(__name__)
 

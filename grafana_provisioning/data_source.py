@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from command_line import UserError
-from settings import Settings
+from infrastructure.settings import Settings
+from topics.errors import UserError
 
 TYPE = "redis-datasource"
 PLUGIN_VERSION = "2.2.0"

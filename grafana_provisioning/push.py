@@ -16,8 +16,8 @@ import requests
 from grafana_api.grafana_api import GrafanaClientError, GrafanaException
 from grafana_api.grafana_face import GrafanaFace
 
-from command_line import UserError
 from grafana_provisioning.data_source import PLUGIN_VERSION, TYPE
+from topics.errors import UserError
 
 Json = dict[str, Any]
 Said = Callable[[str], None]

@@ -15,20 +15,21 @@ import redis
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
-import connections
-import logs
-import refusals
-from command_line import UserError
+from infrastructure import logs
+from infrastructure.kafka.client import PREFETCHING, kafka_options
+from infrastructure.kafka.diagnostics import explain
+from infrastructure.kafka.watchdog import Watchdog, Watched
+from infrastructure.redis.diagnostics import explain as explain_redis
+from infrastructure.settings import Settings
 from ingest.dead_letters import DeadLetter, DeadLetters
 from ingest.metrics import SAMPLED, Counts
 from ingest.records import Point, Records
 from ingest.settle import Place, Settling
 from ingest.store import Store, StoreError
-from settings import Settings
 from topics.catalogue import Catalogue
+from topics.errors import UserError
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
-from topics.sight import Sight, Watched
 
 log = logs.get(__name__)
 
@@ -88,8 +89,8 @@ class Bridge:
         )
         self._consumer = Consumer(
             {
-                **connections.kafka(settings),
-                **connections.PREFETCHING,
+                **kafka_options(settings),
+                **PREFETCHING,
                 "group.id": settings.prefix + settings.ingest_group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -104,7 +105,7 @@ class Bridge:
                 "log_level": 0,
             }
         )
-        self._sight = Sight(settings, self._readings, Watched(self._consumer, lambda: self.counts.records))
+        self._watchdog = Watchdog(settings, self._readings, Watched(self._consumer, lambda: self.counts.records))
 
     def stop(self) -> None:
         """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""
@@ -129,7 +130,7 @@ class Bridge:
                 on_lost=self._revoked,
             )
             while not self._stop.is_set():
-                self._sight.check()
+                self._watchdog.check()
                 self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
@@ -138,9 +139,7 @@ class Bridge:
         except StoppingError:
             pass
         except KafkaException as error:
-            raise UserError(
-                f"Kafka refuses to go on: {refusals.explained(error)}. What was not stored is read again."
-            ) from error
+            raise UserError(f"Kafka refuses to go on: {explain(error)}. What was not stored is read again.") from error
         finally:
             self._stop.set()  # the writer waits for nobody any more
             self._writer.shutdown()
@@ -272,7 +271,7 @@ class Bridge:
             log.warning(
                 "a service does not do its part; trying again. `make status` shows whether it runs, its log says why",
                 service=what,
-                error=refusals.explained(error),
+                error=explain(error) if isinstance(error, KafkaException) else explain_redis(error),
                 seconds=round(state.upcoming_sleep, 1),
             )
             self.counts.waiting = what
@@ -316,9 +315,7 @@ class Bridge:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
-            log.warning(
-                "Kafka does not answer; waiting. `make up` starts it, if it is down", error=refusals.explained(error)
-            )
+            log.warning("Kafka does not answer, waiting; start it if it is down", error=explain(error))
 
     def _leave(self) -> None:
         """Leave the group, unless Kafka is away: that would be waited for without an end."""

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-import connections
-from settings import Settings
+from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.watchdog import Watchdog, Watched
+from infrastructure.settings import Settings
 from topics.names import DEAD_LETTERS
 from topics.origin import Origin
 from topics.reading import Invalid
-from topics.sight import Sight, Watched
 
 TIMEOUT = 5
 """Seconds that Kafka may take before the caller hears that it is away."""
@@ -34,7 +34,7 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.prefix + DEAD_LETTERS
-        client = {**connections.kafka(settings), "log_level": 0}
+        client = {**kafka_options(settings), "log_level": 0}
         self._producer = Producer(
             {
                 **client,
@@ -55,16 +55,16 @@ class DeadLetters:
             }
         )
         # Asked by the thread that writes: a client lets one thread in at a time.
-        self._sight = Sight(settings, self._topic, Watched(self._producer), Watched(self._reader))
+        self._watchdog = Watchdog(settings, self._topic, Watched(self._producer), Watched(self._reader))
         self._reading = False
         self._newest: dict[tuple[str, int], int] = {}
 
     def put(self, letters: Sequence[DeadLetter]) -> None:
         """Write those letters that are not written yet; they are acknowledged when this returns. Idempotent.
 
-        Raises ``KafkaException`` when Kafka does not answer in time, ``LostSightError`` when it answers others only.
+        Raises ``KafkaException`` when Kafka does not answer in time, ``ClientStuckError`` when it answers others only.
         """
-        self._sight.check()
+        self._watchdog.check()
         self._flush()  # letters of a call that was given up may still be under way
         self._catch_up()
         for message, why in letters:

@@ -14,11 +14,11 @@ from prometheus_client import Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from infrastructure.kafka.lag import LagReader, Place
+from infrastructure.settings import Settings
 from ingest.records import Point
-from settings import Settings
 from topics import sent
 from topics.catalogue import Catalogue
-from topics.lag import LagReader, Place
 from topics.names import AGGREGATES, DERIVED, HISTORY, LATE_REJECTED, RAW, READINGS, REJECTED
 from topics.reading import REASONS
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from settings import Settings, milliseconds
+from infrastructure.settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series

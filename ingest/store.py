@@ -9,9 +9,9 @@ from typing import Any
 import redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-import connections
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
 from ingest.records import Point
-from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import RAW, Series
 
@@ -29,7 +29,7 @@ class FullError(StoreError):
     def __init__(self) -> None:
         super().__init__(
             "its memory is full, nothing more is stored until it has some. Give it more (`CONFIG SET maxmemory`; of "
-            "the local stack IOT_REDIS_MEMORY, then `make down` and `make up`), or delete series"
+            "the local stack IOT_REDIS_MEMORY), or delete series"
         )
 
 
@@ -49,9 +49,7 @@ class Store:
     """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
-        self._redis = connections.redis(
-            settings, "ingest", socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5
-        )
+        self._redis = redis_client(settings, "ingest", socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5)
         self._prefix = settings.prefix
         self._units = {sensor.name: sensor.unit for sensor in catalogue.values()}
         self._durable_ms = durable_ms

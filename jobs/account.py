@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from infrastructure.settings import Settings
 from jobs import cluster
-from settings import Settings
 
 WINDOW = "GroupWindowAggregate"
 """How the names of the windows' tasks begin. The daily one gets every accepted reading, the meters' some of them."""

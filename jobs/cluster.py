@@ -15,11 +15,11 @@ from urllib.parse import unquote, urlsplit
 import requests
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from command_line import UserError
+from infrastructure.settings import ROOT, Settings
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import BOUNDED, DECLARATION, NAME
 from jobs.tools import Tools
-from settings import ROOT, Settings
+from topics.errors import UnavailableError, UserError
 
 TIMEOUT = 10
 STOP_SECONDS = 120
@@ -38,7 +38,7 @@ class ClusterError(UserError):
     """The cluster cannot be reached, or refuses; the message says what to do."""
 
 
-class AwayError(ClusterError):
+class AwayError(ClusterError, UnavailableError):
     """The JobManager does not answer, or is still taking over from one that was killed."""
 
 
@@ -122,7 +122,7 @@ def find(settings: Settings) -> Job:
     for job in jobs(settings):
         if job.name == name:
             return job
-    raise ClusterError(f"{name} does not run: `make up` starts it, or `python -m jobs submit --from latest`")
+    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
@@ -237,8 +237,8 @@ def wait_for_slots(settings: Settings) -> None:
         fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
         raise ClusterError(
             f"{settings.prefix}{NAME} needs {settings.parallelism} free task slots, and {free} of {total} are free: "
-            f"{fewer}stop a job (`python -m jobs list`), or give a local cluster more: `make down`, then "
-            f"`IOT_TASK_SLOTS={total - free + settings.parallelism} make up`"
+            f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.parallelism} slots "
+            "(IOT_TASK_SLOTS of a local one)"
         )
 
 
@@ -359,7 +359,9 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     try:
         answer = requests.request(method, settings.flink + path, timeout=TIMEOUT, **arguments)
     except requests.RequestException as error:
-        raise AwayError(f"Flink does not answer at {settings.flink}: start it (`make up`), or set IOT_FLINK") from error
+        raise AwayError(
+            f"Flink does not answer at {settings.flink}: is it running? Start it, or set IOT_FLINK"
+        ) from error
     if answer.status_code == requests.codes.service_unavailable:
         raise AwayError(
             f"the JobManager at {settings.flink} is starting, or was killed and is coming back: try again in a moment"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from settings import Settings
+from infrastructure.settings import Settings
 
 KAFKA = "org.apache.flink.kafka.shaded.org.apache.kafka.common"
 """Where Kafka's classes are inside the connector's jar."""

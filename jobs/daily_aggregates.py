@@ -13,16 +13,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from commands import terminal
+
 # `flink run` starts this file from a directory of its own making.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 
-import command_line
-import settings as settings_module
+from infrastructure.settings import Settings, load_settings, milliseconds
 from jobs.bounds import Bounds
 from jobs.statements import DEFINITIONS, RESULTS, open_for, parameters, statements
-from settings import Settings, milliseconds
 from topics import catalogue
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def main(
     explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
 ) -> None:
     """Aggregate dailyAggr by day; every other setting comes from the environment (README, Settings)."""
-    settings = settings_module.load(
+    settings = load_settings(
         kafka=brokers,
         prefix=prefix,
         job_group=group,
@@ -140,4 +140,4 @@ def declare(settings: Settings, bounds: Bounds | None = None, **options: str) ->
 
 
 if __name__ == "__main__":
-    command_line.run(app, "flink run --python jobs/daily_aggregates.py")
+    terminal.run(app, "flink run --python jobs/daily_aggregates.py")

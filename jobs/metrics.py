@@ -15,12 +15,12 @@ from confluent_kafka import KafkaException
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-import metrics_endpoint
-from command_line import UserError
+from infrastructure import metrics_endpoint
+from infrastructure.kafka.lag import LagReader
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.account import Account, account
-from settings import Settings
-from topics.lag import LagReader
+from topics.errors import UserError
 from topics.names import READINGS
 
 

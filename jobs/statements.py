@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from string import Template
 
+from infrastructure.settings import Settings, milliseconds
 from jobs import connector
 from jobs.bounds import NEVER, Bounds
-from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.reading import HEARTBEAT, LATEST_TS

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import UserError
-from settings import ROOT, Settings
+from infrastructure.settings import ROOT, Settings
+from topics.errors import UnavailableError
 
 INSTALLED = Path(sys.prefix) / "stack"
 """Kafka, the Flink connector, the job's jar, …: part of the virtual environment, shared by every data directory."""
@@ -28,7 +28,7 @@ class Tools:
 
 
 def local_tools(settings: Settings) -> Tools:
-    """The Flink client of the package apache-flink. Raises ``UserError`` before the job's jar is there."""
+    """The Flink client of the package apache-flink. Raises ``UnavailableError`` before the job's jar is there."""
     return Tools(flink_home() / "bin" / "flink", job_jar(), flink_environment(settings))
 
 
@@ -52,16 +52,16 @@ def flink_conf(settings: Settings) -> Path:
 
 
 def connector_jar() -> Path:
-    """Flink's Kafka connector. Raises ``UserError`` before `make up` has installed it."""
+    """Flink's Kafka connector. Raises ``UnavailableError`` when it is not installed."""
     for jar in (INSTALLED / "connector").glob("*/flink-sql-connector-kafka-*.jar"):
         return jar
-    raise UserError("the Flink connector is not installed: `make up` installs it")
+    raise UnavailableError(f"the Kafka connector of Flink is not installed below {INSTALLED}")
 
 
 def jar_path() -> Path:
     """Where the job's jar is, or will be: another place when its source or the connector has changed.
 
-    Raises ``UserError`` before the connector is installed.
+    Raises ``UnavailableError`` before the connector is installed.
     """
     content = hashlib.sha256(connector_jar().name.encode())
     for source in java_sources():
@@ -75,10 +75,10 @@ def java_sources() -> list[Path]:
 
 
 def job_jar() -> Path:
-    """The Kafka connector and the job's own classes, in one jar. Raises ``UserError`` before `make up` has made it."""
+    """The Kafka connector and the job's own classes, in one jar. Raises ``UnavailableError`` when it is not made."""
     if (path := jar_path()).exists():
         return path
-    raise UserError("the job's Java is not compiled, or has changed since: `make up` compiles it")
+    raise UnavailableError(f"the job's Java is not compiled, or has changed since: there is no {path}")
 
 
 def flink_environment(settings: Settings) -> dict[str, str]:

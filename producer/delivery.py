@@ -9,13 +9,13 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Producer
 
-import connections
-import logs
-import refusals
-from command_line import UserError
-from settings import Settings
+from infrastructure import logs
+from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.diagnostics import Diagnostics, KafkaUnreachableError, explain, fetch_metadata
+from infrastructure.kafka.watchdog import Watchdog, Watched
+from infrastructure.settings import Settings
 from topics import sent
-from topics.sight import Sight, Watched
+from topics.errors import UserError
 
 log = logs.get(__name__)
 
@@ -52,7 +52,7 @@ class Delivery:
         self.acknowledged = 0
         self.failed = 0
         self._failure = ""
-        self._heard = refusals.Heard()
+        self._heard = Diagnostics()
         self._topic = topic
         self._identity = (HEADER, identity.encode())
         self._patience = (
@@ -60,7 +60,7 @@ class Delivery:
         )
         self._producer = Producer(
             {
-                **connections.kafka(settings),
+                **kafka_options(settings),
                 "enable.idempotence": True,
                 "acks": "all",
                 "compression.type": "lz4",
@@ -74,13 +74,13 @@ class Delivery:
         )
         try:
             # A message for a partition that librdkafka does not know of yet fails, so ask first.
-            metadata = refusals.kafka_metadata(self._producer, self._heard, settings, topic).topics[topic]
-        except refusals.KafkaUnreachableError as error:
+            metadata = fetch_metadata(self._producer, self._heard, settings, topic).topics[topic]
+        except KafkaUnreachableError as error:
             raise DeliveryError(str(error)) from error
         if metadata.error is not None:
             raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
         self.partitions = len(metadata.partitions)
-        self._sight = Sight(settings, topic, Watched(self._producer, lambda: self.acknowledged))
+        self._watchdog = Watchdog(settings, topic, Watched(self._producer, lambda: self.acknowledged))
 
     @property
     def pending(self) -> int:
@@ -99,7 +99,7 @@ class Delivery:
         """Queue messages: partition, key, value, timestamp (epoch ms), with header or not.
 
         Waits for room while the broker is slower. After ``stop`` the rest of the messages is left out. Raises
-        ``LostSightError``, as ``poll`` and ``finish`` do, when only a new client would be answered.
+        ``ClientStuckError``, as ``poll`` and ``finish`` do, when only a new client would be answered.
         """
         produce, poll = self._producer.produce, self._producer.poll
         topic, delivered = self._topic, self._delivered
@@ -116,7 +116,7 @@ class Delivery:
                         return
                     began = time.monotonic()
                     poll(0.05)
-                    self._sight.check()
+                    self._watchdog.check()
                     self.waited += time.monotonic() - began
                 else:
                     break
@@ -133,7 +133,7 @@ class Delivery:
     def poll(self, seconds: float = 0.0) -> None:
         """Serve acknowledgements for up to ``seconds``."""
         self._producer.poll(seconds)
-        self._sight.check()
+        self._watchdog.check()
 
     def check(self) -> None:
         """Raise ``DeliveryError`` when a reading has failed."""
@@ -146,7 +146,7 @@ class Delivery:
     def finish(self) -> None:
         """Wait for every acknowledgement. Raises ``DeliveryError`` when one does not come."""
         while self._producer.flush(0.5):
-            self._sight.check()
+            self._watchdog.check()
         self.check()
         if self.pending > 0:
             raise DeliveryError(f"{self.pending:,} messages were neither acknowledged nor refused")
@@ -156,12 +156,12 @@ class Delivery:
             self.acknowledged += 1
         else:
             self.failed += 1
-            self._failure = refusals.explained(error)
+            self._failure = explain(error)
 
     def _error(self, error: KafkaError) -> None:
         self._heard(error)
         log.warning(
-            "Kafka does not answer; readings wait here until it is back. `make up` starts it, if it is down",
-            error=refusals.explained(error),
+            "Kafka does not answer, readings wait here until it is back; start it if it is down",
+            error=explain(error),
             patience=self._patience,
         )

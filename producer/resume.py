@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from command_line import UserError
+from infrastructure.kafka import log
+from infrastructure.kafka.admin import end_offsets
+from infrastructure.settings import Settings
 from producer.delivery import HEADER
-from settings import Settings
-from topics import log
-from topics.admin import end_offsets
+from topics.errors import UserError
 
 FILES = "files:"
 """What the identity of readings from files begins with."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from command_line import UserError
+from topics.errors import UserError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALL = "there is no Chromium: as root, apt-get install --no-install-recommends chromium"

@@ -10,19 +10,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-import command_line
-import logs
-import settings as settings_module
-from command_line import UserError
+from commands import terminal
+from commands.producer import START, described, parse_start
+from infrastructure import logs
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings, load_settings
 from producer import run
-from producer.__main__ import START, described, parse_start
 from producer.delivery import Delivery
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, views
+from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack, where_to_look
-from settings import Settings
-from topics import admin, catalogue
+from topics import catalogue
+from topics.errors import UserError
 from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -43,7 +44,7 @@ def main(
     Exits with 1 when a point differs. The stack stays up.
     """
     began = time.monotonic()
-    settings = settings_module.load()
+    settings = load_settings()
     logs.configure(settings.log_format)
     sensors = catalogue.read(settings.sensors)
     simulation = Simulation(sensors, seed, parse_start(START.date().isoformat()), site_names(1))
@@ -125,4 +126,4 @@ def _simulate(
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.demo")
+    terminal.run(app, "python -m scripts.demo", hint)

@@ -16,21 +16,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import command_line
-import settings as settings_module
-from command_line import UserError
-from jobs import cluster, replay, results
-from jobs.results import Results
+from commands import terminal
+from commands.producer import START, parse_start
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings, load_settings
+from jobs import cluster
 from jobs.tools import local_tools
-from producer.__main__ import START, parse_start
+from operations import replay, results
+from operations.results import Results
 from producer.run import Encoder, Message, Progress, run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
 from scripts.repeats import RepeatingDelivery
+from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from settings import Settings
-from topics import admin, catalogue
+from topics import catalogue
+from topics.errors import UserError
 from topics.names import READINGS, Series
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -98,7 +100,7 @@ def main(
     otherwise, ``s`` the seconds that it took. Exits with 1 when something differs. Topics and jobs of its own; needs
     8 free task slots (IOT_TASK_SLOTS).
     """
-    settings = settings_module.load()
+    settings = load_settings()
     stack = Stack(settings)
     start_stack(settings, console.print)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -267,4 +269,4 @@ def _outcome(found: Results, wanted: dict[str, oracle.Points], seconds: float) -
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.determinism")
+    terminal.run(app, "python -m scripts.determinism", hint)

@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-import command_line
-import connections
-import settings as settings_module
-from producer.__main__ import START, parse_start
+from commands import terminal
+from commands.producer import START, parse_start
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings, load_settings
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
+from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack
-from settings import Settings
 from topics import catalogue
 from topics.names import DERIVED, READINGS
 
@@ -48,7 +48,7 @@ def main(
     Two hours before each midnight the simulation falls back from full speed to the original pace. Seconds, for every
     aggregate of every day; exits with 1 when the 95th percentile is above 2.5 s.
     """
-    settings = settings_module.load()
+    settings = load_settings()
     simulation = Simulation(catalogue.read(settings.sensors), 1, parse_start(START.date().isoformat()), site_names(1))
     with console.status("starting") as status:
         start_stack(settings, status.update)
@@ -74,7 +74,7 @@ def _measure(settings: Settings, simulation: Simulation, days: int, speed: float
     encoder = Encoder(simulation, delivery.partitions)
     wanted = oracle.expected(simulation, ticks_of(days), settings)
     tick = 0
-    with connections.redis(settings, "viewer") as client:
+    with redis_client(settings, "viewer") as client:
         for day in track(range(days), description="days", console=console):
             closing = (day + 1) * TICKS_PER_DAY + 1
             delivery.send(encoder.messages(tick, closing - SLOW_TICKS))
@@ -114,4 +114,4 @@ def _summary(times: list[float]) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.latency")
+    terminal.run(app, "python -m scripts.latency", hint)

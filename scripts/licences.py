@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 import typer
 
-import command_line
-from command_line import UserError
+from commands import terminal
+from infrastructure.settings import ROOT
+from scripts.stack.hints import hint
 from scripts.stack.install import OPENSSL_CARRIER
 from scripts.stack.paths import DEFINITIONS
-from settings import ROOT
+from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -118,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.licences")
+    terminal.run(app, "python -m scripts.licences", hint)

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-import command_line
-import settings as settings_module
-from producer.__main__ import START, simulate
+from commands import terminal
+from commands.producer import START, simulate
+from infrastructure.settings import load_settings
+from scripts.stack.hints import hint
 from scripts.stack.system import start
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -22,10 +23,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Names the values.")] = 1,
 ) -> None:
     """Start the system and simulate until Ctrl-C. Goes on where an earlier run stopped. The stack stays up."""
-    start(settings_module.load(), console)
+    start(load_settings(), console)
     console.print("\nCtrl-C stops the sensors; the stack stays up.\n")
     simulate(days=None, start=START.date().isoformat(), speed=speed, seed=seed, sites=1, sensors=None)
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.live")
+    terminal.run(app, "python -m scripts.live", hint)

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-import connections
-from jobs import results as results_in_topics
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings, milliseconds
+from operations import results as results_in_topics
 from producer.simulation import DECIMALS, Simulation
-from settings import Settings, milliseconds
 from topics.catalogue import Catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
 
@@ -116,7 +116,7 @@ def results(
 
 def stored(settings: Settings, sites: Sequence[str] = (), kinds: Sequence[str] = KINDS) -> dict[str, Points]:
     """The points of every series of these kinds in Redis, by key; with ``sites`` of these alone."""
-    with connections.redis(settings, "viewer") as client:
+    with redis_client(settings, "viewer") as client:
         of = [f"site=({','.join(sites)})"] if sites else []
         wanted = (f"series=({','.join(kinds)})", f"prefix={settings.prefix}", *of)
         found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", *wanted)

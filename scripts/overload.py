@@ -18,22 +18,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import command_line
-import connections
-import settings as settings_module
-from command_line import UserError
-from producer.__main__ import START, parse_start
+from commands import terminal
+from commands.producer import START, parse_start
+from infrastructure.kafka.lag import LagReader
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import ROOT, Settings, load_settings
 from producer.resume import marks
 from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
+from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from settings import ROOT, Settings
 from topics import catalogue
-from topics.lag import LagReader
+from topics.errors import UserError
 from topics.names import RAW, READINGS
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -105,7 +105,7 @@ def main(
     restarted. Memory in MiB, lag in records. Exits with 1 when something is not so. A point takes about 10 bytes of
     IOT_REDIS_MEMORY: ten minutes want 2g.
     """
-    settings = settings_module.load()
+    settings = load_settings()
     simulation = Simulation(
         catalogue.read(settings.sensors), seed, parse_start(START.date().isoformat()), site_names(sites)
     )
@@ -223,7 +223,7 @@ def _compare(settings: Settings, simulation: Simulation, ticks: int, compared: i
 
 
 def _raw_points(settings: Settings) -> int:
-    with connections.redis(settings, "viewer") as client:
+    with redis_client(settings, "viewer") as client:
         keys = client.execute_command("TS.QUERYINDEX", f"series={RAW}", f"prefix={settings.prefix}")
         pipeline = client.pipeline(transaction=False)
         for key in keys:
@@ -250,4 +250,4 @@ def _show(watch: Watch, sent: int, produced: float, drained: float) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.overload")
+    terminal.run(app, "python -m scripts.overload", hint)

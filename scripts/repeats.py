@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
+from infrastructure.settings import Settings, milliseconds
 from producer.delivery import Delivery
 from producer.run import Message
-from settings import Settings, milliseconds
 
 LATER = (timedelta(hours=3), timedelta(days=1, hours=12), timedelta(days=6))
 """Simulated time after which a reading comes again: on its day, while its day still takes late ones, and when not."""

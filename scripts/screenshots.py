@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-import command_line
-import settings as settings_module
-from command_line import UserError
+from commands import terminal
+from infrastructure.settings import ROOT, load_settings
 from scripts import chromium
-from settings import ROOT
+from scripts.stack.hints import hint
+from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -21,7 +21,7 @@ PICTURES = (("board-light.png", "light", 1280, 1000), ("board-phone-dark.png", "
 @app.command()
 def main() -> None:
     """Take them, into docs/; after `make demo`."""
-    settings = settings_module.load()
+    settings = load_settings()
     if not settings.board:
         raise UserError("IOT_BOARD is empty: there is no board to take pictures of")
     with chromium.browser() as browser:
@@ -35,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.screenshots")
+    terminal.run(app, "python -m scripts.screenshots", hint)

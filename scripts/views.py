@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grafana_provisioning.seven import CHARTS, TABLES
+from infrastructure.settings import Settings
 from scripts.oracle import Points
-from settings import Settings
 from topics.catalogue import Catalogue
 from topics.names import DEFAULT_SITE, Series
 

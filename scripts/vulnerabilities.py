@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import command_line
-from command_line import UserError
-from settings import ROOT
+from commands import terminal
+from infrastructure.settings import ROOT
+from scripts.stack.hints import hint
+from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -88,4 +89,4 @@ def main(
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.vulnerabilities")
+    terminal.run(app, "python -m scripts.vulnerabilities", hint)

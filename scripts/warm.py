@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import declare
 from jobs.tools import Tools, java_home
-from settings import Settings
 
 
 @contextmanager

@@ -12,14 +12,15 @@ from typing import Any
 import psutil
 import pytest
 
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import cluster
 from scripts import warm
 from scripts.stack.apart import settings_apart
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.running import Bridging
-from topics import admin, catalogue
+from topics import catalogue
 
 SHOWN = ("supervisord", "jobmanager", "taskmanager")
 """The logs whose ends a failure shows: the stack and its files are gone when somebody reads it."""

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import redis
 
+from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
 from ingest.store import Store
 from jobs.tools import INSTALLED
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts.oracle import Points, expected
 from scripts.stack.paths import redis_home
-from settings import ROOT, Settings
 from tests.running import wait_for
 from topics import catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series

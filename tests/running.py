@@ -8,11 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import cluster
 from jobs.tools import local_tools
 from scripts import warm
-from settings import Settings
 
 T = TypeVar("T")
 

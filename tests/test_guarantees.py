@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from settings import ROOT
+from infrastructure.settings import ROOT
 
 NAMED = re.compile(r"`((?:[\w]+/)*test_\w+\.py)`((?:,? ?`test_\w+`)+)")
 

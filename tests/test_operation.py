@@ -9,13 +9,13 @@ import pytest
 import yaml
 from prometheus_client.core import Metric
 
+from infrastructure.settings import ROOT, Settings
 from ingest.metrics import BridgeMetrics, Counts
 from jobs import metrics as job_metrics
 from jobs.account import Account, Checkpoint, Task
 from producer.metrics import ProducerMetrics
 from producer.run import Progress
 from producer.simulation import Simulation
-from settings import ROOT, Settings
 from tests.producer.fake_kafka import FakeDelivery
 from topics import catalogue
 

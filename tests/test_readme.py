@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from settings import ROOT, Settings
+from infrastructure.settings import ROOT, Settings
 
 ISO = TypeAdapter(timedelta)
 

@@ -9,10 +9,10 @@ from collections import Counter
 import pytest
 from redis.crc import key_slot
 
+from infrastructure.settings import ROOT, Settings
 from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts.oracle import expected
-from settings import ROOT, Settings
 from topics import catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 

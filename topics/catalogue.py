@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from command_line import UserError
+from topics.errors import UserError
 
 MAX_PARTS = 8
 """Consumers that one meter can have: the slots of jobs/sql/results.sql."""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from settings import milliseconds
+from infrastructure.settings import milliseconds
 from topics.reading import LATEST_TS, Invalid
 
 Ints = NDArray[np.int64]

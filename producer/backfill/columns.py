@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from command_line import UserError
+from topics.errors import UserError
 
 FIELDS = ("sensor", "ts", "value", "site")
 """What a column can hold, besides the readings of one sensor."""

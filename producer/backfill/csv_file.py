@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from command_line import UserError
 from producer.backfill.block import Block, Cells, Rejection, default_site, readings
 from producer.backfill.cells import Ints, times, values
 from producer.backfill.columns import Layout, layout
 from producer.backfill.lines import LONGEST, Truncated, decoded, whole_lines
+from topics.errors import UserError
 from topics.reading import Invalid
 
 BLOCK_BYTES = 4_000_000

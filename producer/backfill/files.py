@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from command_line import UserError
 from producer.backfill.csv_file import CsvFile, open_csv
 from producer.backfill.lines import Truncated, is_parquet
 from producer.backfill.parquet_file import ParquetFile, open_parquet
@@ -14,6 +13,7 @@ from producer.backfill.rejected import SUFFIX
 from producer.backfill.unknown import Unknown
 from producer.resume import FILES
 from topics.catalogue import Catalogue
+from topics.errors import UserError
 
 ENDS = 1 << 16
 """Bytes at either end of a file that name it, together with its size."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from command_line import UserError
+from topics.errors import UserError
 
 GZIP = b"\x1f\x8b"
 LONGEST = 1 << 20

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from command_line import UserError
 from producer.backfill.block import Block, Cells, default_site, readings
 from producer.backfill.cells import Floats, Ints, times, values
 from producer.backfill.columns import Layout, layout
 from producer.backfill.lines import Truncated
+from topics.errors import UserError
 from topics.reading import Invalid
 
 BLOCK_ROWS = 65_536

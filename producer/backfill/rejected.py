@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from command_line import UserError
 from producer.backfill.block import Block, Rejection
+from topics.errors import UserError
 
 SUFFIX = ".rejected.csv"
 HEADER = ("line", "reason", "detail", "row")

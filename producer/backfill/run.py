@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from infrastructure.settings import Settings, milliseconds
 from producer.backfill.csv_file import CsvFile
 from producer.backfill.lines import Truncated
 from producer.backfill.messages import Messages
@@ -16,7 +17,6 @@ from producer.backfill.rejected import Rejected
 from producer.backfill.verdicts import Judge
 from producer.delivery import Delivery
 from producer.resume import FILES, Held, ResumeError
-from settings import Settings, milliseconds
 from topics.reading import LATEST_TS
 
 

@@ -14,15 +14,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-import command_line
+from commands import terminal
+from infrastructure.kafka import admin
+from infrastructure.settings import ROOT
 from scripts import warm
 from scripts.bench import end_to_end, footprint, growth, hardware, ingest, job, latency, peers, producer, report
 from scripts.bench.dataset import Dataset
 from scripts.bench.ground import Ground, ground
 from scripts.bench.measure import Measuring, Row, Stage
 from scripts.bench.sizes import FULL, QUICK, TINY, Size, StageName
-from settings import ROOT
-from topics import admin
+from scripts.stack.hints import hint
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False, stderr=True)
@@ -193,4 +194,4 @@ def _saying(began: float) -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.bench")
+    terminal.run(app, "python -m scripts.bench", hint)

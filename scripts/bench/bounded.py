@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import configuration
 from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
 from jobs.tools import job_jar
 from scripts import warm
-from settings import Settings
-from topics import admin, catalogue
+from topics import catalogue
 from topics.names import READINGS
 
 POLL_SECONDS = 0.2

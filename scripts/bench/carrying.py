@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import connections
-from command_line import UserError
-from settings import ROOT, Settings
-from topics import admin
+from infrastructure.kafka import admin
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import ROOT, Settings
+from topics.errors import UserError
 
 LOOK_SECONDS = 0.02
 QUIET_SECONDS = 1.0
@@ -50,7 +50,7 @@ class Writes:
     """Counts the commands by which points come into Redis. Asking Redis does not ask the bridge for anything."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = connections.redis(settings, "admin")
+        self._redis = redis_client(settings, "admin")
         self._redis.config_resetstat()
 
     def count(self) -> int:

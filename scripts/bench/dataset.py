@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from producer.__main__ import START
+from commands.producer import START
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings, milliseconds
 from producer.delivery import Delivery
 from producer.run import Encoder, Message
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.oracle import DAY
-from settings import Settings, milliseconds
-from topics import admin, catalogue
+from topics import catalogue
 from topics.names import READINGS, sensor_key
 
 CHUNK = 20_000

@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import command_line
-import settings as settings_module
-from command_line import UserError
-from jobs import replay
+from commands import terminal
+from commands.producer import START, parse_start
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings, load_settings, milliseconds
 from jobs.statements import DEFINITIONS
-from producer.__main__ import START, parse_start
+from operations import replay
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names
@@ -25,10 +25,11 @@ from scripts import oracle, warm
 from scripts.bench import bounded
 from scripts.bench.bounded import Declaration
 from scripts.repeats import Repeats
+from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from settings import Settings, milliseconds
-from topics import admin, catalogue
+from topics import catalogue
+from topics.errors import UserError
 from topics.names import READINGS
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -92,7 +93,7 @@ def main(
     time for a record; ``state`` the largest checkpoint. Exits with 1 when a form that is to be exact is not. Topics and
     jobs of its own.
     """
-    settings = settings_module.load()
+    settings = load_settings()
     chosen = {name: form for name, form in forms(settings).items() if not only or name in only}
     if unknown := sorted(set(only or ()) - chosen.keys()):
         raise UserError(f"there is no form {', '.join(unknown)}: {', '.join(forms(settings))} are there")
@@ -189,4 +190,4 @@ def _show(costs: dict[str, Cost], records: int, sensors: int) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.bench.deduplication")
+    terminal.run(app, "python -m scripts.bench.deduplication", hint)

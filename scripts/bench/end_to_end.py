@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.tools import local_tools
 from scripts import oracle, warm
@@ -12,8 +14,6 @@ from scripts.bench import carrying, ingest, producer
 from scripts.bench.dataset import Dataset
 from scripts.bench.footprint import Memory
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, median
-from settings import Settings
-from topics import admin
 from topics.names import RAW
 
 SHARE = 0.8

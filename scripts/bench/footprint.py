@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
+from infrastructure.kafka import admin
 from jobs import cluster
 from jobs.tools import local_tools
 from scripts.bench.ground import Ground
 from scripts.bench.measure import Goal, Row, Stage
 from scripts.stack.supervision import Stack
-from topics import admin
 
 MEMORY_BAR = 3 * 1024
 """MiB of everything together, under load."""

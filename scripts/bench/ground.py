@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infrastructure.settings import Settings
 from scripts.stack.apart import settings_apart
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from settings import Settings
 
 ROOMY = {"taskmanager_memory": "4096m", "redis_memory": "4g", "kafka_heap": "1g", "task_slots": 8}
 """More than the defaults: for stages that measure speed over millions of readings."""

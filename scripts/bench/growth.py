@@ -7,17 +7,18 @@ from datetime import timedelta
 
 import psutil
 
-from jobs import replay
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings, milliseconds
 from jobs.bounds import Bounds
 from jobs.statements import parameters
+from operations import replay
 from scripts.bench import bounded
 from scripts.bench.bounded import THE_JOB, Declaration
 from scripts.bench.dataset import Dataset
 from scripts.bench.ground import Ground
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, ratios
 from scripts.oracle import Points, compare, published
-from settings import Settings, milliseconds
-from topics import admin, catalogue
+from topics import catalogue
 
 GROWS = 1.2
 """The time a reading takes may grow by so much."""

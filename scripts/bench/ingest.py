@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import connections
-from command_line import UserError
+from infrastructure.passwords import read_password
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
 from jobs.tools import INSTALLED
 from scripts import oracle
 from scripts.bench import carrying, peers
@@ -17,7 +18,7 @@ from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, WrongResultError, ratios
 from scripts.bench.peers import Peer
 from scripts.stack.paths import redis_home
-from settings import Settings
+from topics.errors import UserError
 from topics.names import RAW, Series, sensor_key
 
 SHARE = 0.6
@@ -61,7 +62,7 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
 
 def wrong(data: Dataset) -> list[str]:
     """What is wrong with the raw series that Redis holds."""
-    with connections.redis(data.settings, "admin") as client:
+    with redis_client(data.settings, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in client.execute_command("TS.QUERYINDEX", f"series={RAW}", f"prefix={data.settings.prefix}"):
             pipeline.execute_command("TS.INFO", key)
@@ -82,7 +83,7 @@ def refuse(errors: list[str]) -> None:
 
 def clear(settings: Settings) -> None:
     """Delete every key of the prefix."""
-    with connections.redis(settings, "admin") as client:
+    with redis_client(settings, "admin") as client:
         keys: list[bytes] = []
         for key in client.scan_iter(f"{settings.prefix}*", count=AT_ONCE):
             keys.append(key)
@@ -112,7 +113,7 @@ def _madd(settings: Settings, data: Dataset) -> float:
     """
     prefix = f"{settings.prefix}limit."
     keys = [f"{prefix}{number}" for number in range(settings.batch)]
-    with connections.redis(settings, "admin") as client:
+    with redis_client(settings, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in keys:
             pipeline.execute_command("TS.CREATE", key, "DUPLICATE_POLICY", "FIRST", "LABELS", "site", "limit")
@@ -120,7 +121,7 @@ def _madd(settings: Settings, data: Dataset) -> float:
     points = [word for key in keys for word in (key, "*", "21.5")]
     calls = max(LEAST_CALLS, data.readings // settings.batch)
     command = [str(redis_home() / "bin" / "redis-benchmark"), "-p", str(settings.redis_port), "--csv", "-P", "1"]
-    command += ["--user", settings.redis_ingest_user, "-a", connections.password(settings, "redis_ingest_password")]
+    command += ["--user", settings.redis_ingest_user, "-a", read_password(settings, "redis_ingest_password")]
     done = subprocess.run(
         [*command, "-c", str(CONNECTIONS), "-n", str(calls), "TS.MADD", *points],
         env={**os.environ, "LD_LIBRARY_PATH": str(INSTALLED / "openssl")},
@@ -153,7 +154,7 @@ def _series(data: Dataset) -> str:
     """How many points are right, of a peer that writes series."""
     right = total = 0
     wanted = _raw(data, data.simulation.sites)
-    with connections.redis(data.settings, "admin") as client:
+    with redis_client(data.settings, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in wanted:
             pipeline.execute_command("TS.RANGE", key, "-", "+")
@@ -168,7 +169,7 @@ def _keys(data: Dataset) -> str:
     """The same of one that writes keys: it has no series."""
     right = total = 0
     prefix = data.settings.prefix
-    with connections.redis(data.settings, "admin") as client:
+    with redis_client(data.settings, "admin") as client:
         for site in data.simulation.sites:
             for key, points in _raw(data, [site]).items():
                 sensor = key.removeprefix(prefix).split(":")[-1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import UserError
-from jobs import replay
+from infrastructure.kafka import admin
+from operations import replay
 from scripts.bench import bounded, peers
 from scripts.bench.bounded import THE_JOB, Declaration
 from scripts.bench.dataset import Daily, Dataset, judge
@@ -14,7 +14,7 @@ from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stag
 from scripts.bench.peers import Peer
 from scripts.oracle import Points, compare, published
 from scripts.stack.supervision import Stack
-from topics import admin
+from topics.errors import UserError
 
 SQL = Path(__file__).with_name("sql")
 LIMIT = Declaration(definitions=("readings", str(SQL / "blackhole")), results=(str(SQL / "into_blackhole"),))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import connections
+from infrastructure.redis.client import redis_client
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import TICKS_PER_DAY
@@ -61,7 +61,7 @@ def stage(data: Dataset) -> Stage:
     """Send the dataset, of ``SITES`` houses, at its pace. Raises ``WrongResultError``."""
     raw, aggregates = Waiting(), Waiting()
     wanted = data.expected()
-    with live(data.settings), connections.redis(data.settings, "viewer") as client:
+    with live(data.settings), redis_client(data.settings, "viewer") as client:
         _send(data, client, raw, aggregates, wanted)
         writes = carrying.Writes(data.settings)
         carrying.watch(writes, lambda: carrying.caught_up(data.settings))

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from command_line import UserError
+from topics.errors import UserError
 
 Role = Literal["limit", "ours", "peer"]
 

@@ -9,11 +9,11 @@ import sys
 import zlib
 from typing import NamedTuple
 
-from command_line import UserError
+from infrastructure.kafka import admin, log
+from infrastructure.settings import ROOT, Settings
 from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, ratios
-from settings import ROOT, Settings
-from topics import admin, log
+from topics.errors import UserError
 
 SHARE = 0.6
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from command_line import UserError
 from scripts.bench.hardware import BUSY
 from scripts.bench.measure import Goal, Stage, median, spread
 from scripts.bench.plot import drawn
+from topics.errors import UserError
 
 PLOT = "benchmarks.svg"
 QUIET_PERCENT = 20

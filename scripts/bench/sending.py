@@ -11,12 +11,11 @@ import sys
 import time
 from itertools import repeat
 
-import settings as settings_module
-from command_line import UserError
+from infrastructure.settings import Settings, load_settings
 from producer import run as producing
 from producer.delivery import POLL_EVERY, Delivery
 from scripts.bench.dataset import Dataset
-from settings import Settings
+from topics.errors import UserError
 
 PAYLOAD = b'{"site":"site-0250","sensor":"HVAC1","ts":1577836800000,"value":123.4}'
 """As long as a reading is."""
@@ -24,7 +23,7 @@ PAYLOAD = b'{"site":"site-0250","sensor":"HVAC1","ts":1577836800000,"value":123.
 
 def main(kind: str, sites: int, days: int) -> None:
     """Send, and tell."""
-    settings = settings_module.load()
+    settings = load_settings()
     data = Dataset(settings.model_copy(update={"prefix": ""}), settings.prefix.rstrip("."), sites, days)
     began, sent = {"ours": _ours, "constant": _constant}[kind](settings, data)
     print(json.dumps({"began": began, "ended": time.time(), "sent": sent}))

@@ -17,19 +17,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import command_line
-from command_line import UserError
-from producer.__main__ import START, parse_start
+from commands import terminal
+from commands.producer import START, parse_start
 from producer.simulation import Simulation, site_names
 from scripts.chaos import faults as causes
 from scripts.chaos.run import Recovery, finish, run
 from scripts.chaos.traffic import Traffic
 from scripts.chaos.verdict import FATES, ByRound, Finding
 from scripts.stack.apart import settings_apart
+from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from topics import catalogue
+from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -129,4 +130,4 @@ def table(recoveries: Sequence[Recovery], wrong: Sequence[Finding]) -> Table:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.chaos")
+    terminal.run(app, "python -m scripts.chaos", hint)

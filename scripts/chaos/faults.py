@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from command_line import UserError
 from scripts.stack.supervision import Stack
+from topics.errors import UserError
 
 PRODUCER = "producer"
 VICTIMS = (PRODUCER, "kafka", "jobmanager", "taskmanager", "ingest", "redis", "zookeeper")

@@ -10,16 +10,16 @@ from typing import NamedTuple, TypeVar
 import redis
 from confluent_kafka import KafkaException
 
-import connections
-from command_line import UserError
+from infrastructure.kafka import admin
+from infrastructure.kafka.lag import LagReader
+from infrastructure.redis.client import redis_client
 from jobs import cluster
 from scripts.chaos.faults import PRODUCER, MissedError, Round, inject
 from scripts.chaos.traffic import Probe, Traffic
 from scripts.chaos.verdict import Finding, findings, series
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from topics import admin
-from topics.lag import LagReader
+from topics.errors import UserError
 from topics.names import RAW, READINGS, Series
 
 POLL_SECONDS = 0.1
@@ -119,7 +119,7 @@ def _works(stack: Stack, probe: Probe) -> bool:
     settings, (reading, origin) = stack.settings, probe
     if not all(process.ready() for process in processes(settings)) or cluster.find(settings).state != "RUNNING":
         return False
-    with connections.redis(settings, "viewer") as client:
+    with redis_client(settings, "viewer") as client:
         stored = client.execute_command("TS.GET", Series(RAW, reading.site, reading.sensor).key(settings.prefix))
     if not stored or stored[0] < reading.ts:
         return False

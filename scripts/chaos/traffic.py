@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-import connections
-from command_line import UserError
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
 from producer.resume import marks
 from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, ticks_of
 from scripts.chaos.faults import PRODUCER
 from scripts.stack.processes import Process
 from scripts.stack.supervision import Stack
-from topics import admin
+from topics.errors import UserError
 from topics.names import READINGS, partition, sensor_key
 from topics.origin import Origin
 from topics.reading import Reading
@@ -66,7 +66,7 @@ class Traffic:
         self._own = 0
         self._producer = Producer(
             {
-                **connections.kafka(settings),
+                **kafka_options(settings),
                 "enable.idempotence": True,
                 "message.timeout.ms": 0,  # it waits for Kafka for as long as that is away
                 "log_level": 0,

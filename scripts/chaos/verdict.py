@@ -11,13 +11,13 @@ from typing import Literal
 import msgspec
 import pandas as pd
 
+from infrastructure.kafka.log import read
+from infrastructure.settings import Settings, milliseconds
+from operations import audit
 from producer.simulation import Simulation
 from scripts import oracle
 from scripts.chaos.traffic import Probe
-from settings import Settings, milliseconds
-from topics import audit
 from topics.catalogue import Catalogue
-from topics.log import read
 from topics.names import AGG_DAY_COUNT, DEAD_LETTERS, READINGS, REJECTED
 from topics.origin import Origin
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-import command_line
-import connections
-import settings as settings_module
-from command_line import UserError
+from commands import terminal
+from infrastructure.passwords import read_password
+from infrastructure.settings import Settings, load_settings
 from scripts.stack import access
 from scripts.stack.job import cancel_changed_job, start_job
 from scripts.stack.paths import Paths
 from scripts.stack.placement import containers
 from scripts.stack.processes import configure as write_configuration
-from settings import Settings
+from topics.errors import UserError
 
 app = typer.Typer(
     help="Steps of docker-compose.yml: configure the servers, let the system log in, submit the job.",
@@ -33,21 +32,21 @@ def configure() -> None:
 
     All passwords are in the directory IOT_SECRETS, one a file.
     """
-    settings = settings_module.load()
+    settings = load_settings()
     refuse_missing(settings)
     paths = Paths.of(settings)
     write_configuration(settings, paths, containers())
     clients = settings.data_dir / "secrets"
     clients.mkdir(parents=True, exist_ok=True)
     for name in CLIENTS:
-        access.write_private(clients / name, connections.password(settings, name))
+        access.write_private(clients / name, read_password(settings, name))
     console.print(f"{paths.run} and {clients} are written")
 
 
 @app.command()
 def grant() -> None:
     """Let the system's own user log in to Kafka and do its work. Idempotent."""
-    settings = settings_module.load()
+    settings = load_settings()
     refuse_missing(settings)
     access.grant(settings)
     console.print(f"{settings.kafka_user} may log in to Kafka")
@@ -56,7 +55,7 @@ def grant() -> None:
 @app.command()
 def submit() -> None:
     """Submit the job if it does not run, from its newest checkpoint, or anew if it was declared otherwise."""
-    settings = settings_module.load()
+    settings = load_settings()
     cancel_changed_job(settings, console.print)
     start_job(settings, console.print)
     console.print("the job runs")
@@ -67,7 +66,7 @@ def refuse_missing(settings: Settings) -> None:
     wrong = []
     for name in access.PASSWORDS:
         try:
-            connections.password(settings, name)
+            read_password(settings, name)
         except UserError:
             wrong.append(f"IOT_{name.upper()}")
     if wrong:
@@ -78,4 +77,4 @@ def refuse_missing(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.containers")
+    terminal.run(app, "python -m scripts.containers")

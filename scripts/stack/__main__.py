@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-import command_line
-import settings as settings_module
+from commands import terminal
+from infrastructure.settings import load_settings
+from scripts.stack.hints import hint
 from scripts.stack.paths import Paths
 from scripts.stack.status import look, show
 from scripts.stack.supervision import Stack, StackError
 from scripts.stack.system import start
+from topics.errors import UserError
 
 app = typer.Typer(
     help="Kafka, Redis, Flink and the bridge as supervised processes on this machine.",
@@ -27,13 +29,13 @@ console = Console(highlight=False, soft_wrap=True)
 @app.command()
 def up() -> None:
     """Install what is missing and start everything: processes, topics, job, bridge, board. Goes on where it stopped."""
-    start(settings_module.load(), console)
+    start(load_settings(), console)
 
 
 @app.command()
 def down() -> None:
     """Stop every process; the data stay. The job is stopped by its last checkpoint, from which `up` goes on."""
-    stack = Stack(settings_module.load())
+    stack = Stack(load_settings())
     if not stack.running():
         console.print("the stack is down")
         return
@@ -45,7 +47,7 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show processes, job, lag, rates and rejects in one screen. Exits with 1 when something is not well."""
-    settings = settings_module.load()
+    settings = load_settings()
     stack = Stack(settings)
     if not stack.running():
         raise StackError("the stack is down: `make up` starts it")
@@ -55,16 +57,16 @@ def status() -> None:
 @app.command()
 def logs() -> None:
     """Follow the logs of every process, until Ctrl-C."""
-    files = sorted(Paths.of(settings_module.load()).logs.glob("*.log"))
+    files = sorted(Paths.of(load_settings()).logs.glob("*.log"))
     if not files:
-        raise command_line.UserError("there are no logs: `make up` starts the stack")
+        raise UserError("there are no logs: `make up` starts the stack")
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
 
 
 @app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the stack and delete all that it holds: topics, series, checkpoints, logs."""
-    settings = settings_module.load()
+    settings = load_settings()
     paths = Paths.of(settings)
     if not yes:
         typer.confirm(f"Delete every topic, series and checkpoint below {paths.data}?", abort=True)
@@ -78,4 +80,4 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 
 if __name__ == "__main__":
-    command_line.run(app, "python -m scripts.stack")
+    terminal.run(app, "python -m scripts.stack", hint)

@@ -23,9 +23,9 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-import connections
-from connections import ADMIN
-from settings import Settings
+from infrastructure.kafka.client import kafka_options
+from infrastructure.passwords import ADMIN, read_password
+from infrastructure.settings import Settings
 
 TIMEOUT = 30
 
@@ -85,11 +85,11 @@ def parameters(settings: Settings) -> dict[str, object]:
     certificate = settings.stack_certificate
 
     def hashed(user: str) -> str:
-        return hashlib.sha256(connections.password(settings, f"redis_{user}_password").encode()).hexdigest()
+        return hashlib.sha256(read_password(settings, f"redis_{user}_password").encode()).hexdigest()
 
     return {
         "kafka_protocol": settings.kafka_protocol,
-        "kafka_admin_password": connections.password(settings, "kafka_admin_password"),
+        "kafka_admin_password": read_password(settings, "kafka_admin_password"),
         "kafka_mechanism_name": settings.kafka_mechanism.lower(),
         "stack_certificate": certificate or "",
         "kafka_ca": settings.kafka_ca or "",
@@ -106,10 +106,10 @@ def parameters(settings: Settings) -> dict[str, object]:
 def kafka_admin(settings: Settings) -> dict[str, Any]:
     """Options of a Kafka client that may do everything; the local broker knows this user from its configuration."""
     return {
-        **connections.kafka(settings),
+        **kafka_options(settings),
         "sasl.mechanism": "PLAIN",
         "sasl.username": ADMIN,
-        "sasl.password": connections.password(settings, "kafka_admin_password"),
+        "sasl.password": read_password(settings, "kafka_admin_password"),
     }
 
 
@@ -120,7 +120,7 @@ def grant(settings: Settings) -> None:
     credential = UserScramCredentialUpsertion(
         settings.kafka_user,
         ScramCredentialInfo(mechanism, 4096),
-        connections.password(settings, "kafka_password").encode(),
+        read_password(settings, "kafka_password").encode(),
     )
     rights = [
         AclBinding(kind, "*", ResourcePatternType.LITERAL, f"User:{settings.kafka_user}", "*", right, ALLOW)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from settings import Settings
+from infrastructure.settings import Settings
 
 HOST = "127.0.0.1"
 LOWEST = 10_240

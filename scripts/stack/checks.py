@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from connections import ADMIN
+from infrastructure.passwords import ADMIN
+from infrastructure.settings import ROOT, Settings
 from scripts.stack.paths import Paths
 from scripts.stack.processes import processes
-from settings import ROOT, Settings
 
 MEMORY = 3 * 2**30
 DISK = 2 * 2**30

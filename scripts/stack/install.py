@@ -15,10 +15,10 @@ import tomllib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from command_line import UserError
 from jobs.tools import INSTALLED, jar_path, java_home
 from scripts.stack import job_jar
 from scripts.stack.paths import DEFINITIONS
+from topics.errors import UserError
 
 PARTS = ("kafka", "connector", "compiler", "openssl")
 JOB = "the job's jar"

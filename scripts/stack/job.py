@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.daily_aggregates import NAME, digest
 from jobs.tools import local_tools
-from settings import Settings
 
 Said = Callable[[str], None]
 """Receives a line for each step."""

@@ -8,8 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from command_line import UserError
 from jobs.tools import JAVA, connector_jar, flink_home, java_home, java_sources
+from topics.errors import UserError
 
 RELEASE = "11"
 """The oldest Java that runs Flink 2."""

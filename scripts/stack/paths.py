@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from settings import ROOT, Settings
+from infrastructure.settings import ROOT, Settings
 
 DEFINITIONS = ROOT / "scripts" / "stack"
 

@@ -15,19 +15,19 @@ import requests
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-import connections
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import ROOT, Settings
 from jobs.tools import INSTALLED, flink_conf, flink_environment, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from scripts.stack.placement import Placement, one_machine
-from settings import ROOT, Settings
 
 TASKMANAGERS = 1
 FLINK_CLASSPATH = "HADOOP_CLASSPATH"
 """What Flink's scripts put behind the jars of its ``lib``, whether it is Hadoop's or not."""
 LOG_PATTERNS = {
     "text": "%d{ISO8601} %p %m (%c{1})%n%throwable{20}",
-    # The fields of our own lines (logs.py). Every log4j has the pattern; its JSON layouts are jars of their own.
+    # The fields of our own lines (infrastructure/logs.py). Each log4j has the pattern; JSON layouts are jars of their own.
     "json": '{"time":"%d{yyyy-MM-dd\'T\'HH:mm:ss.SSS\'Z\'}{UTC}","level":"%p{lowerCase=true}",'
     '"logger":"%enc{%c}{JSON}","message":"%enc{%m}{JSON}","exception":"%enc{%throwable{20}}{JSON}"}%n',
 }
@@ -288,7 +288,7 @@ def _redis_answers(settings: Settings) -> bool:
     if not _listens(settings.redis_port):
         return False
     try:
-        return bool(connections.redis(settings, "admin").ping())
+        return bool(redis_client(settings, "admin").ping())
     except redis.RedisError:  # still loading its file, or not there
         return False
 

@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import metrics_endpoint
+from infrastructure import metrics_endpoint
+from infrastructure.kafka import admin
+from infrastructure.kafka.lag import LagReader
+from infrastructure.metrics_endpoint import Samples
+from infrastructure.settings import Settings
 from jobs.account import Account, account
 from jobs.cluster import ClusterError
-from metrics_endpoint import Samples
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from settings import Settings
-from topics import admin
-from topics.lag import LagReader
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 
 INTERVAL = 1.0

@@ -16,13 +16,13 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from command_line import UserError
+from infrastructure.settings import Settings
 from scripts.stack import access
 from scripts.stack.checks import complaints
 from scripts.stack.install import install, missing
 from scripts.stack.paths import Paths
 from scripts.stack.processes import Process, kafka_java, processes, program, write_configuration
-from settings import Settings
+from topics.errors import UserError
 
 START_SECONDS = 120
 TAIL_LINES, TAIL_COLUMNS = 8, 400

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings
 from scripts.stack.job import Said, sift_jobs, start_job
 from scripts.stack.supervision import Stack
-from settings import Settings
-from topics import admin
 
 
 def start(settings: Settings, console: Console) -> None:

@@ -15,13 +15,13 @@ import pytest
 import redis
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
 from ingest.store import Store
 from scripts import chromium
 from scripts.oracle import Points
 from scripts.stack.apart import free_ports
 from scripts.stack.install import install
-from settings import ROOT, Settings
 from tests.redis_alone import PASSWORD, fill, serve
 from tests.running import wait_for
 from topics import catalogue

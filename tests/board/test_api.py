@@ -97,7 +97,7 @@ def test_without_redis_it_says_what_to_do(house: House) -> None:
     with house.without_redis():
         code, said = refused(house, "latest", site="home")
     assert code == 503
-    assert "make up" in said
+    assert "IOT_REDIS" in said
     assert get(house, "latest", site="home")
 
 

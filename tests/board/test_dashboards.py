@@ -12,8 +12,8 @@ import pytest
 
 from board import dashboards
 from board.dashboards import DIRECTORY, Panel
-from command_line import UserError
 from grafana_provisioning.seven import CHARTS, TABLES
+from topics.errors import UserError
 
 HOUSE = json.loads((DIRECTORY / "house.json").read_text(encoding="utf-8"))
 

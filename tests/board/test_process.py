@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from board.server import serve
-from command_line import UserError
+from infrastructure.settings import ROOT, Settings
 from scripts.stack.apart import free_ports
 from scripts.stack.processes import Process, processes
 from scripts.stack.supervision import Stack
 from scripts.stack.system import where_to_look
-from settings import ROOT, Settings
 from tests.running import wait_for
+from topics.errors import UserError
 
 ADDRESS = "http://127.0.0.1:18000"
 SECRETS: dict[str, Any] = {

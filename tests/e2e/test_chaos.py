@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-import connections
+from infrastructure.kafka import admin
+from infrastructure.redis.client import redis_client
 from jobs import cluster
 from producer.simulation import Simulation, site_names
 from scripts.chaos.faults import Fault, Kind, Round
@@ -15,7 +16,7 @@ from scripts.chaos.run import finish, run
 from scripts.chaos.traffic import INVALID, Traffic
 from scripts.stack.supervision import Stack
 from tests.running import submit_quickly
-from topics import admin, catalogue
+from topics import catalogue
 
 START = 1577836800000
 DAYS, SITES, PACE = 20, 5, 4
@@ -43,7 +44,7 @@ def unprefixed(stack: Stack) -> Iterator[Stack]:
         stack.stop(process)
     cluster.cancel(settings, cluster.find(settings).id)
     admin.delete(settings)
-    connections.redis(settings, "admin").flushdb()
+    redis_client(settings, "admin").flushdb()
 
 
 @pytest.mark.timeout(400)

@@ -20,17 +20,18 @@ import pytest
 import requests
 from confluent_kafka import KafkaError, Message, Producer
 
-import connections
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import ROOT, Settings
+from operations import audit
 from producer.run import Encoder
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.supervision import Stack
-from settings import ROOT, Settings
 from tests.ingest.test_bridge import bridge_process
 from tests.ingest.traffic import letters, origin
 from tests.running import PATIENCE, submit_quickly, wait_for
 from tests.validity import CASES, PLAIN, SENT, TS, Case
-from topics import audit, catalogue
+from topics import catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_REST, AGGREGATES, RAW, READINGS, REJECTED, Series
 from topics.origin import Origin
 from topics.reading import Reading
@@ -185,7 +186,7 @@ class Traffic:
         self._producers = {
             packing: Producer(
                 {
-                    **connections.kafka(settings),
+                    **kafka_options(settings),
                     "enable.idempotence": True,
                     "compression.type": packing,
                     "message.max.bytes": 10_000_000,

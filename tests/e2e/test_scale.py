@@ -9,6 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from infrastructure.kafka import admin
+from infrastructure.kafka.log import TopicReader
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.store import Store
 from jobs import cluster
@@ -18,10 +21,8 @@ from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.running import Bridging, submit_quickly, wait_for
-from topics import admin, catalogue
-from topics.log import TopicReader
+from topics import catalogue
 from topics.names import READINGS
 
 START = 1577836800000

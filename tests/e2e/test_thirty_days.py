@@ -7,16 +7,18 @@ from typing import NamedTuple
 
 import pytest
 
+from infrastructure.kafka import admin
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import cluster
+from operations import audit
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.repeats import RepeatingDelivery
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.running import Bridging, submit_quickly, wait_for
-from topics import admin, audit, catalogue
+from topics import catalogue
 from topics.names import READINGS
 
 DAYS = 30

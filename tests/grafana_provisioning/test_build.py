@@ -14,13 +14,13 @@ import pytest
 from jsonschema import Draft7Validator
 from typer.testing import CliRunner
 
-from command_line import UserError
+from commands.grafana import DIRECTORY, app
 from grafana_provisioning import build, seven
-from grafana_provisioning.__main__ import DIRECTORY, app
 from grafana_provisioning.frame import RANGES
-from settings import ROOT
+from infrastructure.settings import ROOT
 from topics import catalogue
 from topics.catalogue import Catalogue
+from topics.errors import UserError
 
 SCHEMA = json.loads((Path(__file__).parent / "schema" / "grafana-11.6.json").read_text())
 SENSORS = catalogue.read(ROOT / "sensors.toml")

@@ -18,8 +18,8 @@ from redis.exceptions import NoPermissionError
 
 from grafana_provisioning import build
 from grafana_provisioning.commands import command
+from infrastructure.settings import ROOT
 from scripts.oracle import Points
-from settings import ROOT
 from tests.redis_alone import START, Filled
 from topics import catalogue
 from topics.names import Series

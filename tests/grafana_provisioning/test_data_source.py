@@ -14,12 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from command_line import UserError
 from grafana_provisioning import data_source
 from grafana_provisioning.data_source import Tls
 from grafana_provisioning.push import FOLDER, FOLDER_UID
-from settings import ROOT, Settings
-from settings import load as load_settings
+from infrastructure.settings import ROOT, Settings, load_settings
+from topics.errors import UserError
 
 FILES = ROOT / "grafana_provisioning"
 

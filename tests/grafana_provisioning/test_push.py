@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from command_line import UserError
-from grafana_provisioning.__main__ import DIRECTORY, app
+from commands.grafana import DIRECTORY, app
 from grafana_provisioning.push import PushError
+from infrastructure.settings import ROOT
 from scripts.stack.apart import free_ports
-from settings import ROOT
 from tests.grafana_provisioning.grafana_server import TOKEN, FakeGrafana, serving
+from topics.errors import UserError
 
 PASSWORD = "only-for-secureJsonData"
 FILES = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in DIRECTORY.glob("*.json")}

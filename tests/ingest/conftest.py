@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-import connections
-from settings import Settings
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
 
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[redis.Redis]:
     """Redis, emptied of this test's series in the end."""
-    client = connections.redis(settings, "admin")
+    client = redis_client(settings, "admin")
     yield client
     if found := list(client.scan_iter(match=f"{settings.prefix}*", count=10_000)):
         client.delete(*found)

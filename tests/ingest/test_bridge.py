@@ -21,13 +21,14 @@ import pytest
 import redis
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-import connections
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
 from ingest.store import NotDurable, Store
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from settings import ROOT, Settings
 from tests.ingest.traffic import (
     DAY_MS,
     SENSORS,
@@ -51,7 +52,6 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from tests.validity import CASES, SENT
-from topics import admin
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
 from topics.reading import Reading, heartbeat
 
@@ -440,7 +440,7 @@ def test_a_dead_letter_behind_a_withdrawal_that_waits_is_written_once(settings: 
 
 
 def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, bridge: Bridging) -> None:
-    producer = Producer(connections.kafka(settings))
+    producer = Producer(kafka_options(settings))
     producer.list_topics(settings.prefix + DEAD_LETTERS)
     for headers in (None, {"topic": None}, {"topic": b"\xff"}, {"partition": "x"}, {"offset": ""}, {"other": b"\xff"}):
         producer.produce(settings.prefix + DEAD_LETTERS, b"by hand", headers=headers)
@@ -922,7 +922,7 @@ def test_a_full_redis_is_told_and_waited_for(
 LINGERING = """
 from ingest import bridge
 from ingest.__main__ import app
-from topics import sight
+from infrastructure.kafka import watchdog
 
 sight.EVERY = 0  # whoever may ask a client does
 
@@ -988,19 +988,19 @@ def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
 
 
 BLIND = """
-import command_line
+from commands import terminal
 from ingest import bridge
 from ingest.__main__ import app
-from topics import sight
+from infrastructure.kafka import watchdog
 
-sight.PATIENCE = sight.EVERY = 0
+watchdog.PATIENCE = watchdog.EVERY = 0
 
 class Blind(bridge.Consumer):
     def list_topics(self, *_, **__):
         raise bridge.KafkaException(bridge.KafkaError(bridge.KafkaError._TRANSPORT, "no broker"))
 
 bridge.Consumer = Blind
-command_line.run(app, "python -m ingest")
+terminal.run(app, "python -m ingest")
 """
 """A bridge whose consumer has lost sight of Kafka, which others see."""
 

@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from confluent_kafka import Producer
 
-import connections
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.metrics import BridgeMetrics, Counts
-from settings import Settings
 from tests.exposition import Labels, exposed, of
 from tests.ingest.traffic import (
     DAY_MS,
@@ -103,7 +103,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
 def test_the_delay_is_from_the_sending_to_the_disk(settings: Settings) -> None:
     """One reading says that it was sent 20 s ago, one says nonsense, and one says nothing."""
     bridge = Bridge(settings, SENSORS)
-    producer = Producer({**connections.kafka(settings), "log_level": 0})
+    producer = Producer({**kafka_options(settings), "log_level": 0})
     topic, record = settings.prefix + READINGS, reading("TH1", START, 1.0)
     producer.list_topics(topic)
     for headers in ([sent.header(time.time() - 20)], [(sent.HEADER, b"yesterday")], []):

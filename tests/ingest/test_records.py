@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from infrastructure.settings import ROOT
 from ingest.records import Point, Records
-from settings import ROOT
 from tests.generated import records
 from tests.validity import CASES, SENT, TS, Case
 from topics import catalogue

@@ -13,13 +13,13 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
+from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
 from ingest.store import Store
 from jobs.tools import INSTALLED
 from scripts.stack.apart import free_ports
 from scripts.stack.paths import redis_home
 from scripts.stack.supervision import Stack
-from settings import ROOT, Settings
 from tests.redis_alone import answers
 from tests.running import wait_for
 from topics import catalogue

@@ -10,10 +10,11 @@ import redis
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-import connections
-from settings import ROOT, Settings
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import ROOT, Settings
 from tests.running import PATIENCE, wait_for
-from topics import admin, catalogue
+from topics import catalogue
 from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED
 
 DAY_MS = 86_400_000
@@ -65,7 +66,7 @@ def send(settings: Settings, *records: Record) -> list[int]:
     """Send in order, each acknowledged when this returns; returns their offsets."""
     producer = Producer(
         {
-            **connections.kafka(settings),
+            **kafka_options(settings),
             "enable.idempotence": True,
             "compression.type": "lz4",
             "message.max.bytes": 10**8,
@@ -124,7 +125,7 @@ def letters(settings: Settings) -> list[Message]:
     found = list[Message]()
     consumer = Consumer(
         {
-            **connections.kafka(settings),
+            **kafka_options(settings),
             "group.id": "letters",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
+from infrastructure.settings import Settings
 from jobs import cluster
-from settings import Settings
 
 SETTINGS = Settings(_env_file=None, flink="http://127.0.0.1:1")
 JOB = "0" * 32

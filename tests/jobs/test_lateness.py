@@ -10,8 +10,8 @@ from typing import Self
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-import connections
-from settings import Settings
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import Settings
 from tests import lateness_model
 from tests.running import submit_quickly, wait_for
 from topics import catalogue
@@ -30,7 +30,7 @@ class House:
         self.settings = settings
         self.sensors = catalogue.read(settings.sensors)
         self.topic = settings.prefix + READINGS
-        self.producer = Producer({**connections.kafka(settings), "linger.ms": 5})
+        self.producer = Producer({**kafka_options(settings), "linger.ms": 5})
         self.producer.list_topics(self.topic, timeout=30)
 
     def send(self, sensor: str, ts: int, value: float = 1.0, site: str = "home", sent: int | None = None) -> None:
@@ -51,7 +51,7 @@ class Topic:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.rows: dict[tuple[object, ...], dict[str, object]] = {}
-        self._consumer = Consumer({**connections.kafka(settings), "group.id": "test", "fetch.wait.max.ms": 50})
+        self._consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 50})
         self._consumer.assign([TopicPartition(settings.prefix + name, 0, 0)])
 
     def read(self) -> dict[tuple[object, ...], dict[str, object]]:

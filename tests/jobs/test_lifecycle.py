@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import UserError
+from infrastructure.settings import Settings
 from jobs import cluster, daily_aggregates
 from jobs.statements import DEFINITIONS
 from jobs.tools import local_tools
@@ -22,9 +22,9 @@ from scripts.repeats import RepeatingDelivery, Repeats
 from scripts.stack.jobmanager import DIRTY
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.running import Bridging, submit, submit_quickly, wait_for
 from topics import catalogue
+from topics.errors import UserError
 from topics.names import READINGS
 
 

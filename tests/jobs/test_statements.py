@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.settings import Settings
 from jobs.statements import DEFINITIONS, RESULTS, SQL, parameters, statements
-from settings import Settings
 from topics import catalogue
 
 SETTINGS = Settings(_env_file=None, prefix="p.", kafka="broker:1234")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Producer
 
-import connections
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import Settings
 from jobs.statements import parameters, statements
 from jobs.tools import job_jar
 from scripts.warm import pyflink
-from settings import Settings
 from tests.generated import batch
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
@@ -34,7 +34,7 @@ def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Readi
     It is the table of jobs/sql/readings.sql that gives it to them.
     """
     topic = settings.prefix + READINGS
-    producer = Producer({**connections.kafka(settings), "message.max.bytes": 4_000_000, "enable.idempotence": True})
+    producer = Producer({**kafka_options(settings), "message.max.bytes": 4_000_000, "enable.idempotence": True})
     producer.list_topics(topic, timeout=30)
     for value in (*(case.value for case in CASES), *generated):
         producer.produce(topic, value, partition=0, timestamp=SENT)

@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from math import inf
 
+from infrastructure.settings import ROOT
 from producer.metrics import ProducerMetrics
 from producer.run import run
 from producer.simulation import Simulation, site_names
-from settings import ROOT
 from tests.exposition import exposed, of
 from tests.producer.fake_kafka import FakeDelivery
 from topics import catalogue

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-import connections
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import ROOT, Settings
 from producer.delivery import Delivery
 from producer.run import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
-from settings import ROOT, Settings
 from tests.running import wait_for
-from topics import admin, catalogue
+from topics import catalogue
 from topics.names import READINGS
 
 DAYS, SITES, SEED = 3, 200, 4
@@ -39,7 +40,7 @@ def arrived(settings: Settings) -> int:
 
 def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes, int]]:
     """Everything in a partition: key, value, timestamp."""
-    consumer = Consumer({**connections.kafka(settings), "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
     try:
         while number:
@@ -102,7 +103,7 @@ import os
 import sys
 from pathlib import Path
 
-import command_line
+from commands import terminal
 from confluent_kafka import KafkaError, KafkaException
 from producer import delivery
 from producer.__main__ import app
@@ -126,7 +127,7 @@ class Blind(delivery.Producer):
 if not first.exists():
     sight.PATIENCE = sight.EVERY = 0
     delivery.Producer = Blind
-command_line.run(app, "python -m producer")
+terminal.run(app, "python -m producer")
 """
 """A producer whose first client loses sight of Kafka, which others see; its first argument is a file to be made."""
 

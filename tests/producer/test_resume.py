@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from infrastructure.kafka import log
+from infrastructure.settings import ROOT, Settings
 from producer import resume
 from producer.delivery import HEADER
 from producer.resume import Mark, ResumeError
 from producer.run import Encoder, Message
 from producer.simulation import Simulation, site_names
-from settings import ROOT, Settings
 from tests.producer.fake_kafka import FakeConsumer, Log, Record, by_partition, marks_in, record
-from topics import catalogue, log
+from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 START = 1_577_836_800_000

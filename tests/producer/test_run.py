@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infrastructure.settings import ROOT
 from producer.delivery import DeliveryError
 from producer.run import CHUNK, WAKE_SECONDS, Encoder, Message, Progress, first_tick, remaining, run
 from producer.simulation import TICK_MS, Simulation, site_names
-from settings import ROOT
 from tests.producer.fake_kafka import Clock, FakeDelivery, Record, by_partition, marks_in, record
 from tests.validity import FUTURE_TOLERANCE_MS
 from topics import catalogue

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infrastructure.settings import ROOT
 from producer.simulation import DECIMALS, TICK_MS, Readings, Simulation, site_names, ticks_of
-from settings import ROOT
 from topics import catalogue
 from topics.catalogue import Catalogue, Late, Sensor
 

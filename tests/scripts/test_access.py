@@ -33,16 +33,18 @@ from confluent_kafka.admin import (
 )
 from pydantic import SecretStr
 
-import connections
-from command_line import UserError
-from connections import RedisUser
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.passwords import read_password
+from infrastructure.redis.client import RedisUser, redis_client
+from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
 from jobs.daily_aggregates import NAME
 from scripts.stack import access
 from scripts.stack.supervision import Stack
-from settings import ROOT, Settings
 from tests.running import Bridging, submit_quickly, wait_for
-from topics import admin, catalogue
+from topics import catalogue
+from topics.errors import UserError
 from topics.names import AGGREGATES, READINGS
 
 WRITES = {"ping", "waitaof", "unlink", "ts.create", "ts.add", "ts.madd", "ts.del", "ts.queryindex"}
@@ -58,8 +60,8 @@ UNAUTHENTICATED = {"auth", "hello", "quit", "reset"}
 def clients(settings: Settings) -> Iterator[dict[str, redis.Redis]]:
     """A client of each user, and one that does not log in; there is a series to work on."""
     users: dict[str, RedisUser] = {"admin": "admin", "ingest": "ingest", "viewer": "viewer"}
-    found = {name: connections.redis(settings, user) for name, user in users.items()}
-    found["nobody"] = connections.redis(settings.model_copy(update={"redis_viewer_user": ""}), "viewer")
+    found = {name: redis_client(settings, user) for name, user in users.items()}
+    found["nobody"] = redis_client(settings.model_copy(update={"redis_viewer_user": ""}), "viewer")
     key = settings.prefix + "TH1"
     found["admin"].execute_command("TS.CREATE", key, "LABELS", "site", "home")
     yield found
@@ -159,7 +161,7 @@ def test_no_command_was_forgotten(clients: dict[str, redis.Redis]) -> None:
     ],
 )
 def test_export_says_why_redis_refuses(settings: Settings, update: dict[str, Any], said: str) -> None:
-    from ingest import export
+    from operations import export
 
     with pytest.raises(UserError, match=said):
         export.export(settings.model_copy(update=update), ["*"], export.span(None, None), export.Target("csv", None))
@@ -211,7 +213,7 @@ def test_the_bridge_says_why_kafka_refuses(settings: Settings, caplog: pytest.Lo
 
 
 def test_the_admin_does_not_log_in_with_the_applications_password(settings: Settings) -> None:
-    options = access.kafka_admin(settings) | {"sasl.password": connections.password(settings, "kafka_password")}
+    options = access.kafka_admin(settings) | {"sasl.password": read_password(settings, "kafka_password")}
     with pytest.raises(KafkaException):
         AdminClient({**options, "log_level": 0}).list_topics(timeout=2)
 
@@ -252,7 +254,7 @@ def _changed(kind: Any, name: str) -> ConfigResource:
 def test_the_application_is_no_administrator_of_kafka(
     settings: Settings, act: Callable[[AdminClient, str], Any]
 ) -> None:
-    client = AdminClient({**connections.kafka(settings), "log_level": 0})
+    client = AdminClient({**kafka_options(settings), "log_level": 0})
     assert client.describe_acls(ANY).result() == [], "it sees who may do what"
     with pytest.raises(KafkaException) as error:
         act(client, settings.prefix + READINGS)
@@ -271,12 +273,12 @@ def test_a_user_without_rights_may_log_in_and_nothing_more(settings: Settings) -
     guest = settings.model_copy(update={"kafka_user": "guest", "kafka_password": SecretStr("guest")})
     assert admin.partitions(guest) == {}, "it sees topics"
     failed = []
-    producer = Producer({**connections.kafka(guest), "log_level": 0, "message.timeout.ms": 10_000})
+    producer = Producer({**kafka_options(guest), "log_level": 0, "message.timeout.ms": 10_000})
     topic = settings.prefix + READINGS
     producer.produce(topic, b"{}", on_delivery=lambda error, _: failed.append(error.code()))
     producer.flush()
     assert failed == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
-    consumer = Consumer({**connections.kafka(guest), "group.id": "guest", "log_level": 0})
+    consumer = Consumer({**kafka_options(guest), "group.id": "guest", "log_level": 0})
     consumer.assign([TopicPartition(topic, 0, 0)])
     heard = wait_for(lambda: consumer.poll(1), "an answer")
     assert heard.error().code() in (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from infrastructure.settings import ROOT
 from scripts.stack.apart import EPHEMERAL, free_ports
-from settings import ROOT
 
 
 def test_no_connection_gets_a_port_that_a_server_is_to_have() -> None:

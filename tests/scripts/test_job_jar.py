@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from command_line import UserError
 from jobs import tools
 from scripts.stack import install, job_jar
 from scripts.stack.supervision import Stack
+from topics.errors import UserError
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_changed_source_wants_another_jar(source: Path) -> None:
     assert install.missing() == []
     (source / "iot" / "Seen.java").open("a").write("// changed\n")
     assert install.missing() == [install.JOB]
-    with pytest.raises(UserError, match="`make up` compiles it"):
+    with pytest.raises(UserError, match="not compiled"):
         tools.job_jar()
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infrastructure.settings import Settings
 from scripts.oracle import DAY, repeated, too_late
-from settings import Settings
 from tests import lateness_model
 
 stamps = st.integers(0, 20 * DAY) | st.integers(0, 20).map(lambda day: day * DAY)

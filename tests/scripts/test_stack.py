@@ -16,14 +16,13 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-import settings as settings_module
+from infrastructure.settings import ROOT, Settings
 from scripts.stack import access, checks, supervision
 from scripts.stack.__main__ import app
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack, StackError
-from settings import ROOT, Settings
 from tests.running import wait_for
 
 
@@ -210,7 +209,7 @@ def test_the_commands_on_a_stack_that_is_down(elsewhere: Settings, command: str,
 
 
 def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings_module, "load", lambda **_: elsewhere)
+    monkeypatch.setattr("scripts.stack.__main__.load_settings", lambda **_: elsewhere)
     refused = CliRunner().invoke(app, ["reset"], input="n\n")
     assert refused.exit_code == 1
     assert elsewhere.data_dir.exists()

@@ -15,11 +15,12 @@ import requests
 from rich.console import Console
 from typer.testing import CliRunner
 
-import connections
-import settings as settings_module
+from infrastructure.kafka import admin
+from infrastructure.metrics_endpoint import Samples
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.cluster import ClusterError
-from metrics_endpoint import Samples
 from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, ticks_of
@@ -27,11 +28,9 @@ from scripts import oracle
 from scripts.stack.__main__ import app
 from scripts.stack.status import Rates, Status, show
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.exposition import Labels, of, samples
 from tests.ingest.traffic import SENSORS, garbage, send
 from tests.running import submit_quickly, wait_for
-from topics import admin
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
 
 START = 1_577_836_800_000
@@ -42,11 +41,11 @@ DAYS = 3
 def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """The whole system of the stack, its supervised bridge and exporter included, with its topics and its job."""
     settings = stack.settings
-    monkeypatch.setattr(settings_module, "load", lambda **_: settings)
+    monkeypatch.setattr("scripts.stack.__main__.load_settings", lambda **_: settings)
     with ExitStack() as cleaning:
         admin.create(settings)
         cleaning.callback(admin.delete, settings)
-        client = cleaning.enter_context(connections.redis(settings, "admin"))
+        client = cleaning.enter_context(redis_client(settings, "admin"))
         cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site=home", "prefix=")))
         for name in ("ingest", "exporter"):
             cleaning.callback(stack.stop, name)
@@ -138,12 +137,12 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
 
 
 def test_without_a_job_and_its_bridge_it_says_what_to_do(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings_module, "load", lambda **_: stack.settings)
+    monkeypatch.setattr("scripts.stack.__main__.load_settings", lambda **_: stack.settings)
     done = CliRunner().invoke(app, ["status"])
     text = " ".join(done.output.split())
     assert done.exit_code == 1
     assert "not well: ingest is stopped: `make up` starts it" in text
-    assert "not well: daily-aggregates does not run: `make up` starts it" in text
+    assert "not well: daily-aggregates does not run: `python -m jobs submit --from latest`" in text
     assert "not well: there are no topics: `python -m topics create` makes them" in text
 
 

@@ -9,11 +9,11 @@ from email.message import Message
 import pytest
 from typer.testing import CliRunner
 
-from command_line import UserError
+from infrastructure.settings import ROOT
 from scripts import licences, vulnerabilities
 from scripts.stack.paths import DEFINITIONS
 from scripts.vulnerabilities import Finding
-from settings import ROOT
+from topics.errors import UserError
 
 FOUND = {
     "dependencies": [

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.tools import local_tools
 from scripts import warm
 from scripts.stack.job import sift_jobs
-from settings import Settings
 from tests.running import submit_quickly, wait_for
 
 

@@ -12,23 +12,25 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-import connections
-from command_line import UserError
-from ingest import export
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import connector
 from jobs.daily_aggregates import declare
 from jobs.tools import job_jar
+from operations import export
 from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
 from scripts.stack.apart import settings_apart
 from scripts.stack.supervision import Stack
-from settings import Settings
 from tests.certificates import Authority
 from tests.running import Bridging, wait_for
-from topics import admin, catalogue
+from topics import catalogue
+from topics.errors import UserError
 from topics.names import READINGS
 
 pytestmark = pytest.mark.stack
@@ -134,6 +136,6 @@ def test_redis_is_spoken_to_rightly_or_not_at_all(secured: Secured, what: str, s
 
 
 def test_no_password_goes_in_the_clear(secured: Secured) -> None:
-    assert connections.kafka(secured.settings)["security.protocol"] == "SASL_SSL"
+    assert kafka_options(secured.settings)["security.protocol"] == "SASL_SSL"
     assert connector.properties(secured.settings)["security.protocol"] == "SASL_SSL"
-    assert connections.redis(secured.settings, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"
+    assert redis_client(secured.settings, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from command_line import UserError
+from infrastructure.settings import ROOT
 from producer.run import Encoder, Message
 from producer.simulation import Simulation
-from settings import ROOT
 from tests.validity import FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
 from topics.catalogue import MAX_PARTS, CatalogueError, Late, Sensor
+from topics.errors import UserError
 from topics.reading import Reading, Rules, decode
 
 SHIPPED = ROOT / "sensors.toml"

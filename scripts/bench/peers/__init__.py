@@ -20,13 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import connections
-from command_line import UserError
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.passwords import ADMIN, read_password
+from infrastructure.settings import ROOT, milliseconds
 from jobs.tools import flink_home
 from scripts.bench.dataset import Dataset
 from scripts.stack.processes import FLINK_CLASSPATH
-from settings import ROOT, milliseconds
-from topics import admin
+from topics.errors import UserError
 from topics.names import REJECTED
 from topics.reading import HEARTBEAT
 
@@ -173,7 +174,7 @@ def program(peer: Peer, data: Dataset, directory: Path, **more: Any) -> dict[str
     """Run a peer's program, with ``more`` in its task; returns what it told. Raises ``PeerError``."""
     settings = data.settings
     task = {
-        "kafka": connections.kafka(settings),
+        "kafka": kafka_options(settings),
         "topic": data.topic,
         "records": sum(admin.end_offsets(settings, data.topic).values()),
         "group": f"peer-{os.urandom(4).hex()}",
@@ -184,8 +185,8 @@ def program(peer: Peer, data: Dataset, directory: Path, **more: Any) -> dict[str
         "redis": {
             "host": "127.0.0.1",
             "port": settings.redis_port,
-            "username": connections.ADMIN,
-            "password": connections.password(settings, "redis_admin_password"),
+            "username": ADMIN,
+            "password": read_password(settings, "redis_admin_password"),
         },
         **peer.options,
         **more,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from infrastructure.settings import ROOT
 from producer.backfill.block import Block
 from producer.backfill.csv_file import open_csv
 from producer.backfill.lines import Truncated
 from producer.backfill.parquet_file import open_parquet
 from producer.backfill.verdicts import Judge
-from settings import ROOT
 from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")

@@ -16,19 +16,19 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-import connections
-from command_line import UserError
-from producer.backfill import session
+from commands.backfill_session import send
+from infrastructure.kafka import admin
+from infrastructure.kafka.client import kafka_options
+from infrastructure.settings import ROOT, Settings
 from producer.backfill.run import run
-from producer.backfill.session import send
 from producer.delivery import HEADER, Delivery
 from producer.resume import ResumeError, marks
 from producer.run import run as simulate
 from producer.simulation import Simulation
-from settings import ROOT, Settings
 from tests.producer.backfill.reading_files import SENSORS, START
 from tests.running import wait_for
-from topics import admin, sent
+from topics import sent
+from topics.errors import UserError
 from topics.names import READINGS, partition, sensor_key
 
 PARTITIONS = 6
@@ -88,7 +88,7 @@ def arrived(settings: Settings) -> int:
 
 def records(settings: Settings) -> dict[int, list[Record]]:
     """Everything in dailyAggr; only the first record of each partition has the header."""
-    consumer = Consumer({**connections.kafka(settings), "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 10})
     found: dict[int, list[Record]] = {}
     try:
         for place, count in ends(settings).items():
@@ -302,7 +302,7 @@ def test_somebody_else_who_sends_meanwhile_is_noticed(
         other.send([(3, b"W1", b"{}", 5, False)])
         other.finish()
 
-    monkeypatch.setattr(session, "run", run_and_be_disturbed)
+    monkeypatch.setattr(backfill, "run", run_and_be_disturbed)
     assert "holds 2 messages in partition 3, where these files give 1" in backfill(settings, path).error
 
 

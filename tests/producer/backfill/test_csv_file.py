@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from command_line import UserError
 from producer.backfill import csv_file, lines
 from producer.backfill.csv_file import open_csv
 from tests.producer.backfill.reading_files import START, Reading, read_csv, read_gzip, until_it_breaks
+from topics.errors import UserError
 from topics.reading import REASONS
 
 HEADER = b"site,sensor,ts,value,note"

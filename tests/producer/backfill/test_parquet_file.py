@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from command_line import UserError
 from producer.backfill.lines import is_parquet
 from producer.backfill.parquet_file import open_parquet
 from tests.producer.backfill.reading_files import START, read_parquet, until_it_breaks
+from topics.errors import UserError
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 NOON_MS = START + 12 * 3_600_000

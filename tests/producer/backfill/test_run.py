@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from infrastructure.settings import Settings
 from producer.backfill import csv_file
 from producer.backfill.columns import parse_columns
 from producer.backfill.files import identity, opened, unknown_columns
@@ -22,7 +23,6 @@ from producer.backfill.verdicts import Judge
 from producer.delivery import DeliveryError
 from producer.resume import Held, ResumeError
 from producer.run import Message
-from settings import Settings
 from tests.producer.backfill.reading_files import SENSORS, START
 from tests.producer.fake_kafka import FakeDelivery, by_partition
 from topics import catalogue

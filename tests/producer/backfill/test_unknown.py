@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from infrastructure.settings import ROOT
 from producer.backfill.unknown import NAMES, Unknown
-from settings import ROOT
 from tests.producer.backfill.reading_files import SENSORS, START
 from topics import catalogue
 

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from command_line import UserError
 from scripts.bench import carrying
 from scripts.bench.carrying import Writes, watch
+from topics.errors import UserError
 
 
 class Counted:

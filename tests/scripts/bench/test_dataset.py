@@ -6,10 +6,10 @@ from collections import defaultdict
 
 import pytest
 
+from infrastructure.settings import Settings, milliseconds
 from scripts import oracle
 from scripts.bench.dataset import Daily, Dataset, judge
 from scripts.oracle import DAY
-from settings import Settings, milliseconds
 from topics.reading import Invalid, Rules, decode
 
 STACK = Settings(_env_file=None)

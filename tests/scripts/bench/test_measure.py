@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from command_line import UserError
 from scripts.bench.measure import (
     Contender,
     Goal,
@@ -23,6 +22,7 @@ from scripts.bench.measure import (
     ratios,
     spread,
 )
+from topics.errors import UserError
 
 figures = st.lists(st.floats(1, 1e6), min_size=1, max_size=40)
 

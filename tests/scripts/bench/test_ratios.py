@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.settings import ROOT
 from scripts.bench import ingest, job
 from scripts.bench.__main__ import filled
 from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Measuring, Stage
 from scripts.stack.supervision import Stack
-from settings import ROOT
 
 BOUNDS = tomllib.loads((ROOT / "scripts" / "bench" / "bounds.toml").read_text())
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from command_line import UserError
+from infrastructure.settings import ROOT
 from scripts.bench import report
 from scripts.bench.measure import Goal, Row, Stage
 from scripts.bench.plot import drawn
 from scripts.bench.report import Report
-from settings import ROOT
+from topics.errors import UserError
 
 DOCS = ROOT / "docs"
 

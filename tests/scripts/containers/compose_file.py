@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from infrastructure.settings import ROOT, Settings
 from scripts.containers.passwords import filled
-from settings import ROOT, Settings
 
 FILE = ROOT / "docker-compose.yml"
 EXAMPLE = ROOT / ".env.example"

@@ -7,7 +7,7 @@ import shlex
 from functools import cache
 from pathlib import Path
 
-from settings import ROOT
+from infrastructure.settings import ROOT
 
 FILE = ROOT / "Dockerfile"
 

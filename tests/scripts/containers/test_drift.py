@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from infrastructure.settings import ROOT, Settings
 from jobs.tools import INSTALLED, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import Paths, redis_home
 from scripts.stack.placement import Placement, containers, one_machine
 from scripts.stack.processes import CONFIGURATION, Process, classpath, configure, processes
-from settings import ROOT, Settings
 from tests.scripts.containers.compose_file import command, environment, mounts, ours, services, settings_of
 from tests.scripts.containers.dockerfile import image_environment
 

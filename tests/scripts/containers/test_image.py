@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.settings import ROOT
 from jobs.tools import flink_home, java_home
 from scripts.licences import pinned
-from settings import ROOT
 from tests.scripts.containers.compose_file import command, mounts, ours, services
 from tests.scripts.containers.dockerfile import copied, instructions
 
@@ -131,10 +131,10 @@ def test_the_servers_configuration_is_written_in_the_image(whole: Path, tmp_path
     (whole / "trial.py").write_text(f"""
 import os
 os.environ.update(IOT_DATA_DIR={str(tmp_path)!r}, IOT_SECRETS={str(tmp_path / "given")!r})
-import settings
+from infrastructure.settings import load_settings
 from scripts.containers.__main__ import configure
 from scripts.stack import access
-access.make_secrets(settings.load())
+access.make_secrets(load_settings())
 configure()
 """)
     blocked = only_in("requirements-dev.txt", "requirements.txt")

@@ -17,17 +17,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import connections
-from command_line import UserError
+from infrastructure.passwords import USABLE, read_password
+from infrastructure.settings import ROOT, Settings
 from jobs import cluster
 from scripts.containers import __main__ as steps
 from scripts.containers import health, passwords
 from scripts.stack import access
 from scripts.stack.apart import free_ports
 from scripts.stack.supervision import Stack
-from settings import ROOT, Settings
 from tests.running import wait_for
 from tests.scripts.containers.compose_file import given
+from topics.errors import UserError
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -48,14 +48,14 @@ def test_servers_get_their_configuration_and_clients_their_passwords_alone(given
         assert done.exit_code == 0, done.output
     secrets = given_passwords.data_dir / "secrets"
     assert {file.name: file.read_text() for file in secrets.iterdir()} == {
-        name: connections.password(given_passwords, name) for name in steps.CLIENTS
+        name: read_password(given_passwords, name) for name in steps.CLIENTS
     }
     files = [file for file in given_passwords.data_dir.rglob("*") if file.is_file()]
     assert len(files) == 8 + len(steps.CLIENTS)
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     acl = (given_passwords.data_dir / "run" / "redis" / "redis.acl").read_text()
     assert "user default off" in acl
-    assert connections.password(given_passwords, "redis_admin_password") not in acl
+    assert read_password(given_passwords, "redis_admin_password") not in acl
 
 
 @pytest.mark.parametrize("step", ["configure", "grant"])
@@ -80,7 +80,7 @@ def test_each_password_is_made_and_can_be_used(tmp_path: Path) -> None:
     made = [value for name, value in found.items() if name.endswith("PASSWORD")]
     assert len(set(made)) == len(made) == 6
     for value in made:
-        assert connections.USABLE.fullmatch(value)
+        assert USABLE.fullmatch(value)
         assert "$" not in value  # Compose would look for a variable
         assert len(value) > 40
 

@@ -1,0 +1,24 @@
+"""python -m board: serve the board until Ctrl-C."""
+
+from __future__ import annotations
+
+import typer
+
+from infrastructure import logs
+from infrastructure.settings import load_settings
+from topics.errors import UserError
+
+app = typer.Typer(pretty_exceptions_enable=False)
+log = logs.get("board")
+
+
+@app.command()
+def main() -> None:
+    """Show the dashboards, and serve an HTTP API, at IOT_BOARD, until Ctrl-C. Redis is read as viewer."""
+    settings = load_settings()
+    logs.configure(settings.log_format)
+    if not settings.board:
+        raise UserError("IOT_BOARD is empty, so there is no board: set it, for instance to http://127.0.0.1:8000")
+    from board.server import serve
+
+    serve(settings)

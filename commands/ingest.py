@@ -1,0 +1,130 @@
+"""python -m ingest: carry readings, aggregates and rejections from Kafka into RedisTimeSeries; rebuild and export."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from infrastructure import logs, metrics_endpoint
+from infrastructure.settings import load_settings
+from ingest.bridge import Bridge
+from ingest.metrics import BridgeMetrics
+from operations.rebuild import Counts, Rebuild
+from topics import catalogue
+from topics.errors import UserError
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Without a command: carry the topics into Redis until Ctrl-C or SIGTERM.
+
+    Then the batch under way is finished and committed, and the exit code is 0. While Kafka or Redis is away the
+    bridge says so, waits, and goes on. Every setting comes from the environment (README, Settings); any number of
+    bridges share the work.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    settings = load_settings()
+    logs.configure(settings.log_format)
+    bridge = Bridge(settings, catalogue.read(settings.sensors))
+    metrics_endpoint.serve(BridgeMetrics(settings, bridge.counts), settings.ingest_metrics, "IOT_INGEST_METRICS")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: bridge.stop())
+    bridge.run()
+
+
+@app.command()
+def rebuild(
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete the series of IOT_PREFIX first; not the live ones.")
+    ] = False,
+) -> None:
+    """Write everything that Kafka holds into Redis again.
+
+    The live bridge may go on meanwhile, or stand still. Its offsets and the dead letters are not touched. Redis need
+    not be empty: what is there is written again, and points that Kafka does not have stay. Stopped by Ctrl-C it has
+    done no harm: run it again.
+    """
+    settings = load_settings()
+    if replace and not settings.prefix:
+        raise UserError("--replace is for series with a prefix (IOT_PREFIX): readers would miss the live ones")
+    console = Console(stderr=True, highlight=False)
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("rebuilding", total=None, done="reading the topics' ends")
+
+        def report(counts: Counts, left: int) -> None:
+            speed = counts.written / (time.monotonic() - began)
+            done = f"{counts.records:,} of {counts.records + left:,} records  {speed:,.0f} points/s"
+            bar.update(task, completed=counts.records, total=counts.records + left, done=done)
+
+        counts = Rebuild(settings, catalogue.read(settings.sensors), report).run(replace=replace)
+    seconds = time.monotonic() - began
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right")
+    for number, what in (
+        (counts.records, "records read"),
+        *((points, f"points of {kind} series") for kind, points in sorted(counts.points.items())),
+        (len(counts.series), "series"),
+        (counts.withdrawn, "points withdrawn"),
+        (counts.repeated, "duplicates of a raw reading"),
+        (counts.invalid, "invalid records skipped"),
+        (counts.passes, "passes over the aggregates"),
+    ):
+        table.add_row(f"{number:,}", what)
+    table.add_row(f"{seconds:.1f}", f"seconds ({counts.written / seconds:,.0f} points/s)")
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def export(
+    series: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SERIES…",
+            help="Globs over series keys ('AggDay*', 'cabin:*', TH1), of which one must match, and label filters "
+            "('series=AggDay', 'site!=home', 'sensor=(TH1,TH2)'), all of which must match.",
+        ),
+    ],
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="A day, or an ISO 8601 instant, UTC; inclusive.", show_default="the first point"),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", help="The same; a day is included as a whole.", show_default="the last point"),
+    ] = None,
+    form: Annotated[
+        Literal["csv", "parquet", "json"] | None,
+        typer.Option("--format", help="json is one record a line.", show_default="the ending of --output, else csv"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A file.", show_default="standard output")] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="One column a series and one row a time; all of it is held in memory.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write stored points as CSV, Parquet or JSON, one row a point.
+
+    Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series of IOT_PREFIX only,
+    which is left out of their keys. Redis is only read.
+    """
+    from operations import export as exporting
+
+    exporting.export(
+        load_settings(),
+        series,
+        exporting.span(first, last),
+        exporting.Target(exporting.format_of(form, output), output, force=force),
+        wide=wide,
+    )

@@ -1,0 +1,161 @@
+"""python -m producer: simulated sensors that publish to dailyAggr; and readings from files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from commands.backfill import backfill
+from infrastructure import logs, metrics_endpoint
+from infrastructure.kafka.watchdog import ClientStuckError
+from infrastructure.settings import load_settings
+from producer import run
+from producer.delivery import Delivery
+from producer.metrics import ProducerMetrics
+from producer.resume import marks
+from producer.simulation import Simulation, site_names, ticks_of
+from topics import catalogue
+from topics.errors import UserError
+from topics.names import READINGS
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+app = typer.Typer(pretty_exceptions_enable=False)
+console = Console(stderr=True)
+log = logs.get(__name__)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
+    ] = None,
+    start: Annotated[
+        str, typer.Option(help="First day of the simulation, YYYY-MM-DD, UTC.")
+    ] = START.date().isoformat(),
+    speed: Annotated[
+        str, typer.Option(help="Ticks of 15 minutes in a second, or max: as fast as the broker takes them.")
+    ] = "1",
+    seed: Annotated[int, typer.Option(help="Names the values: the same seed gives the same readings.")] = 1,
+    sites: Annotated[int, typer.Option(min=1, help="Houses: home, site-0002, site-0003, …")] = 1,
+    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+) -> None:
+    """Simulate houses and publish their readings to dailyAggr.
+
+    Stopped (Ctrl-C, SIGTERM) and started again it goes on where the topic ends: no gap, no double. Exits with 1 when
+    a reading was not acknowledged. With the command backfill it sends readings from files instead.
+    """
+    if context.invoked_subcommand is not None:
+        if given := [n for n in context.params if getattr(context.get_parameter_source(n), "name", "") != "DEFAULT"]:
+            raise UserError(f"--{given[0]} is for the simulation; options of a command stand behind it")
+        return
+    simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
+
+
+def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
+    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command.
+
+    A process whose client has lost sight of Kafka begins anew as what it was started as, and goes on where the topic
+    ends: what is not acknowledged may be there or not, and a second client beside the first could not know.
+    """
+    try:
+        _simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
+    except ClientStuckError as error:
+        log.warning("Kafka answers, but not this process any more; it starts itself again", error=str(error))
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
+    settings = load_settings(sensors=sensors)
+    logs.configure(settings.log_format)
+    simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
+    topic = settings.prefix + READINGS
+    delivery = Delivery(settings, topic, simulation.identity)
+    before = marks(settings, topic, simulation.identity)
+    if before:
+        last = datetime.fromtimestamp(max(mark.sent for mark in before.values()) / 1000, UTC)
+        console.print(f"going on after {last:%Y-%m-%d %H:%M} UTC, where an earlier run stopped")
+    ticks = None if days is None else ticks_of(days)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulating", total=ticks, counts="")
+
+        def report(progress: run.Progress) -> None:
+            metrics.progress = progress
+            day = simulation.time(progress.tick) // 1000
+            counts = f"{described(progress)}  {_date(day)}"
+            bar.update(task, completed=progress.tick, counts=counts)
+
+        ticks_per_second = parse_speed(speed)
+        metrics = ProducerMetrics(simulation, delivery, ticks_per_second)
+        metrics_endpoint.serve(metrics, settings.producer_metrics, "IOT_PRODUCER_METRICS")
+        _stop_in_order(delivery)
+        began = time.monotonic()
+        run.run(simulation, delivery, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)
+    seconds = time.monotonic() - began
+    done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
+    console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
+
+
+app.command()(backfill)
+
+
+def described(progress: run.Progress) -> str:
+    """How much was sent, and whether all of it has arrived."""
+    readings = progress.sent - progress.heartbeats
+    waiting = progress.sent - progress.acknowledged
+    arrived = f"{waiting:,} not acknowledged yet" if waiting else "all acknowledged"
+    return f"{readings:,} readings and {progress.heartbeats:,} heartbeats sent, {arrived}"
+
+
+def parse_start(text: str) -> int:
+    """A date as epoch milliseconds, UTC. Raises ``UserError`` for anything else, and for a date before 1971."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise UserError(f"--start {text}: give a date as YYYY-MM-DD") from None
+    if day < datetime(1971, 1, 1, tzinfo=UTC):
+        raise UserError(
+            f"--start {text}: late readings of the days before it would be older than 1970; give a later one"
+        )
+    return int(day.timestamp()) * 1000
+
+
+def parse_speed(text: str) -> float | None:
+    """Ticks a second, None for ``max``. Raises ``UserError`` for what is neither."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0
+    if not 0 < speed < float("inf"):
+        raise UserError(f"--speed {text}: give a number above zero, or max")
+    return speed
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def _stop_in_order(delivery: Delivery) -> None:
+    """The first Ctrl-C or SIGTERM ends the run when what is under way has arrived, the second one at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        delivery.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)

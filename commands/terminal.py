@@ -1,0 +1,32 @@
+"""How the commands end: a user's mistake is one message that says what to do, and an exit code that is not zero."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from topics.errors import UserError
+
+
+def run(app: typer.Typer, name: str, hint: Callable[[UserError], str] = lambda _: "") -> None:
+    """Run a command; exits with 1 for a ``UserError``, 2 for wrong arguments, 130 for Ctrl-C.
+
+    ``hint`` adds to the error what only the caller knows, for instance how a server is started here.
+    """
+    try:
+        app(prog_name=name)
+    except UserError as error:
+        from infrastructure import logs  # `--help` need not wait for it
+
+        message = "\n".join(filter(None, (str(error), hint(error))))
+        if logs.structured():
+            logs.get(name).error(message)
+            sys.exit(1)
+        Console(stderr=True, highlight=False).print("[bold red]error:[/]", escape(message), soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Clients of Kafka: how they connect, read, write and administrate, and why they are refused."""

@@ -1,0 +1,53 @@
+"""Passwords: given themselves, or one a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from infrastructure.settings import Settings
+from topics.errors import UnavailableError, UserError
+
+ADMIN = "admin"
+"""Name of the servers' administrator, in Kafka and in Redis."""
+
+USABLE = re.compile(r"[!#-\[\]-~]+")
+"""Passwords that pass through all formats alike: printable ASCII without spaces, quotes and backslashes."""
+
+
+def read_password(settings: Settings, name: str) -> str:
+    """The password ``name``: as it was given, or else what its file holds.
+
+    Raises ``UserError`` when it is not there, or cannot be one.
+    """
+    given = getattr(settings, name, None)
+    if isinstance(given, SecretStr) and given.get_secret_value():
+        where, found = f"IOT_{name.upper()}", given.get_secret_value()
+    else:
+        file = settings.secrets_dir / name
+        try:
+            where, found = str(file), file.read_text(errors="replace")
+        except FileNotFoundError:
+            raise UnavailableError(
+                f"there is no password in {file}: put it there, or set IOT_{name.upper()}; "
+                f"without logins empty IOT_{name.upper().replace('PASSWORD', 'USER')}"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    if not USABLE.fullmatch(found):
+        raise UserError(
+            f"{where} must hold the password alone, without a line break: "
+            "printable ASCII without spaces, quotes and backslashes"
+        )
+    return found
+
+
+def check_readable(file: Path, setting: str) -> Path:
+    """The file. Raises ``UserError`` that names ``setting`` when it cannot be read."""
+    try:
+        with file.open("rb"):
+            return file
+    except OSError as error:
+        raise UserError(f"{setting}: {file} cannot be read: {error.strerror}") from error

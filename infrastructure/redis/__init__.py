@@ -1,0 +1,1 @@
+"""Clients of Redis: how they connect, and why they are refused."""

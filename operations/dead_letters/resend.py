@@ -1,0 +1,208 @@
+"""Send dead letters again, repaired: those that can still be counted, each once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from infrastructure.kafka.admin import end_offsets, offsets_at, partitions
+from infrastructure.kafka.log import Record, read, write
+from infrastructure.settings import Settings, milliseconds
+from operations import clock
+from operations.dead_letters.letters import BY_SETTINGS, Letter, letters
+from operations.dead_letters.repair_file import Repaired
+from topics.catalogue import Catalogue
+from topics.names import HISTORY, READINGS, partition, sensor_key
+from topics.origin import RESENT, Origin
+from topics.reading import Invalid, Reading, Rules, decode
+
+Name = tuple[str, str, int]
+"""Site, sensor and ts: names one reading for ever."""
+
+
+class Refused(NamedTuple):
+    """A line that is not sent, and why."""
+
+    line: int
+    origin: Origin
+    reason: str
+    detail: str
+
+
+class Ready(NamedTuple):
+    """A line that holds a valid reading; ``sent`` is the timestamp that its record gets, epoch ms."""
+
+    line: int
+    origin: Origin
+    value: bytes
+    reading: Reading
+    sent: int
+
+    @property
+    def name(self) -> Name:
+        """The name of its reading."""
+        return self.reading.site, self.reading.sensor, self.reading.ts
+
+
+@dataclass
+class Plan:
+    """What is to become of the lines of a file.
+
+    ``sending`` are in the order in which they go out. ``before``: sent by an earlier run; ``there``: somebody else has
+    sent a reading of that name, or a merge has brought it. ``too_late`` would be rejected by the job.
+    """
+
+    sending: list[Ready] = field(default_factory=list)
+    before: list[Ready] = field(default_factory=list)
+    there: list[Ready] = field(default_factory=list)
+    too_late: list[Ready] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass
+class _Found:
+    """What dailyAggr and history hold of the sensors in question."""
+
+    clocks: dict[tuple[str, str], int] = field(default_factory=dict)
+    names: set[Name] = field(default_factory=set)
+    resent: dict[Origin, set[Name]] = field(default_factory=lambda: defaultdict(set))
+
+
+def plan(settings: Settings, catalogue: Catalogue, repaired: Iterable[Repaired], wall: int) -> Plan:
+    """Judge each line as the job would if its record came now. ``wall`` is the time of the wall, epoch ms.
+
+    A record is stamped with the stream's own time. A reading that is newer than that, because the stream is silent, is
+    judged and stamped by when it was first sent, but not later than ``wall``. Raises ``LogError`` when Kafka does not
+    answer or a topic is missing.
+    """
+    chosen = Plan()
+    topic = settings.prefix + READINGS
+    known = {letter.origin: letter for letter in letters(settings) if letter.origin}
+    rules = Rules(catalogue, milliseconds(settings.future_tolerance))
+    now = clock.newest(settings, catalogue)
+    ready: dict[Name, Ready] = {}
+    for line, origin, value in repaired:
+        if origin not in known or origin.topic != topic:
+            why = f"there is no such dead letter of {topic}"
+            chosen.refused.append(Refused(line, origin, "no_letter", why))
+            continue
+        first_sent = min(known[origin].sent, wall)
+        stamps = [first_sent] if now is None else [now, first_sent]
+        item = _judge(line, origin, value, stamps, rules)
+        if isinstance(item, Refused):
+            chosen.refused.append(item)
+        elif (twin := ready.setdefault(item.name, item)) is not item:
+            why = f"line {twin.line} has a reading of the same site, sensor and ts: one of them is wrong"
+            chosen.refused.append(Refused(line, origin, "same_name", why))
+    if ready:
+        _sort(settings, catalogue, ready, known, chosen)
+    return chosen
+
+
+def send(settings: Settings, catalogue: Catalogue, sending: Iterable[Ready]) -> int:
+    """Send the readings, all of them acknowledged when this returns; returns how many. Raises ``LogError``."""
+    topic = settings.prefix + READINGS
+    count = partitions(settings)[topic]
+
+    def records() -> Iterator[Record]:
+        for item in sending:
+            key = sensor_key(item.reading.site, item.reading.sensor)
+            place = partition(key, catalogue[item.reading.sensor].partition_class, catalogue, count)
+            yield Record(topic, key, item.value, place, item.sent, {RESENT: str(item.origin)})
+
+    return write(settings, records())
+
+
+def _judge(line: int, origin: Origin, value: bytes | None, stamps: list[int], rules: Rules) -> Ready | Refused:
+    """Whether a line holds one valid reading, sent at one of the ``stamps``."""
+    for sent in stamps:
+        items = decode(value, sent, rules)
+        invalid = next((item for item in items if isinstance(item, Invalid)), None)
+        if invalid is None or invalid.reason != "future_ts":
+            break
+    if invalid is not None:
+        return Refused(line, origin, invalid.reason, str(invalid))
+    readings = [item for item in items if isinstance(item, Reading)]
+    if len(readings) != 1 or value is None:
+        why = f"{len(readings)} readings: write each on a line of its own, with the same origin"
+        return Refused(line, origin, "several" if readings else "heartbeat", why if readings else "no reading")
+    return Ready(line, origin, value, readings[0], sent)
+
+
+def _sort(
+    settings: Settings,
+    catalogue: Catalogue,
+    ready: Mapping[Name, Ready],
+    known: Mapping[Origin, Letter],
+    chosen: Plan,
+) -> None:
+    found = _look(settings, catalogue, ready, known)
+    of_origin: dict[Origin, set[Name]] = defaultdict(set)
+    for name, item in ready.items():
+        of_origin[item.origin].add(name)
+    window, delay = milliseconds(settings.window), milliseconds(settings.watermark_delay)
+    lateness, catch_up = milliseconds(settings.allowed_lateness), milliseconds(settings.catch_up)
+    watermark = clock.watermark(settings, catalogue, end_offsets(settings, settings.prefix + READINGS))
+    # The oldest one first: of one sensor none of them makes another one too late.
+    for name, item in sorted(ready.items(), key=lambda pair: (pair[0][2], pair[0])):
+        site, sensor, ts = name
+        end_of_day = ts - ts % window + window
+        if name in found.resent[item.origin]:
+            chosen.before.append(item)
+        elif others := found.resent[item.origin] - of_origin[item.origin]:
+            was = ", ".join(f"{site}/{sensor} ts {ts}" for site, sensor, ts in sorted(others))
+            why = f"was sent again as {was}, which cannot be taken back"
+            chosen.refused.append(Refused(item.line, item.origin, "resent", why))
+        elif name in found.names:
+            chosen.there.append(item)
+        elif end_of_day + lateness <= found.clocks.get((site, sensor), ts) - delay or (
+            watermark is not None and end_of_day - 1 + lateness + catch_up <= watermark
+        ):
+            chosen.too_late.append(item)
+        else:
+            chosen.sending.append(item)
+
+
+def _look(
+    settings: Settings, catalogue: Catalogue, ready: Mapping[Name, Ready], known: Mapping[Origin, Letter]
+) -> _Found:
+    """Read what was sent since the oldest of these readings can have been sent.
+
+    A valid reading is stamped with its ts less the tolerance, or later. So a reading of one of these names stands
+    behind that place, and so does every reading that puts a sensor's clock beyond one of them.
+    """
+    tolerance = milliseconds(settings.future_tolerance)
+    rules = Rules(catalogue, tolerance)
+    sensors = {(site, sensor) for site, sensor, _ in ready}
+    oldest = min(min(item.reading.ts, known[item.origin].sent) for item in ready.values())
+    there = partitions(settings)
+    found = _Found()
+    for topic in (settings.prefix + READINGS, settings.prefix + HISTORY):
+        if topic not in there:
+            continue
+        start = offsets_at(settings, topic, max(0, oldest - tolerance))
+        for message in read(settings, topic, start):
+            origin = Origin.of_resent(message)
+            items = decode(message.value(), message.timestamp()[1], rules)
+            if _never_counted(known.get(Origin.of(message)), items):
+                continue
+            for item in items:
+                if isinstance(item, Invalid) or (item.site, item.sensor) not in sensors:
+                    continue
+                site, sensor, ts, _ = item
+                found.names.add((site, sensor, ts))
+                if origin is not None:
+                    found.resent[origin].add((site, sensor, ts))
+                if topic == settings.prefix + READINGS:
+                    found.clocks[site, sensor] = max(ts, found.clocks.get((site, sensor), 0))
+    return found
+
+
+def _never_counted(letter: Letter | None, items: list[Reading | Invalid]) -> bool:
+    """Whether readings that are valid now were none when they came, by the dead letter of their record.
+
+    Of an array that was wrong by its bytes the job has counted what stands before the fault.
+    """
+    return letter is not None and (len(items) == 1 or letter.reason in BY_SETTINGS)

@@ -1,0 +1,265 @@
+"""Compute days again from what dailyAggr holds, by a bounded run of the same job.
+
+The run puts its results into topics of its own. What is to become of them - stay there, or correct the live ones - is
+decided when it has ended, so that nobody ever sees a half of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from commands.results_report import day_text
+from infrastructure.kafka import admin, log
+from infrastructure.settings import Settings, milliseconds
+from jobs import cluster
+from jobs.bounds import NEVER, Bounds
+from jobs.daily_aggregates import NAME
+from jobs.tools import Tools
+from operations.clock import watermark
+from topics import catalogue
+from topics.catalogue import Catalogue
+from topics.errors import UserError
+from topics.names import AGGREGATES, READINGS, REJECTED
+
+ASIDE = "replay."
+"""Prefix of the results of a replay that corrects the live ones, until it has."""
+
+POLL_SECONDS = 0.5
+ATTEMPTS = 3
+"""Runs that may lose their JobManager before a replay gives up."""
+
+
+class LeftOut(NamedTuple):
+    """Days that were asked for and are not computed, first and last (start, epoch ms; None: open), and why."""
+
+    first: int | None
+    last: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a replay reads, and for which days it gives results."""
+
+    bounds: Bounds
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    @property
+    def records(self) -> int:
+        """Records to read."""
+        return sum(end - self.bounds.start[partition] for partition, end in self.bounds.end.items())
+
+
+class Progress(NamedTuple):
+    """``read`` of ``records`` records are read."""
+
+    read: int
+    records: int
+
+
+def plan(settings: Settings, first: int | None = None, last: int | None = None, *, correcting: bool = False) -> Plan:
+    """The replay of the days ``first`` to ``last`` (start, epoch ms; None: as far as possible) of these settings.
+
+    Its results equal those that a run over everything has for these days:
+
+    - Reading begins where the first reading of the day before can stand. A sensor's clock is not known there, but
+      whatever it was, it is older than that day, and rejects none of the readings from there on.
+    - Reading goes on to the end of the topic: a sensor that was offline may send readings of any day at any time.
+    - A day that the stream has not closed yet, or of which the topic has lost readings, is left out.
+    - ``correcting``: only days that the live job can no more correct, lest an older value replaces a newer one.
+
+    Raises ``UserError`` when no day is left.
+    """
+    sensors = catalogue.read(settings.sensors)
+    topic = settings.prefix + READINGS
+    if topic not in admin.partitions(settings):
+        raise log.LogError(
+            f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
+            "(`python -m topics create`, `python -m producer backfill --into PREFIX`)"
+        )
+    begin, end = admin.first_offsets(settings, topic), admin.end_offsets(settings, topic)
+    left_out = []
+    window = milliseconds(settings.window)
+
+    newest, why = _newest_day(settings, sensors, end)
+    if correcting:
+        settled, unsettled = newest_settled(settings, sensors)
+        if settled < newest:
+            newest, why = settled, unsettled
+    beyond = LeftOut(max(first or 0, newest + window), last, why)
+    if correcting if last is None else last > newest:
+        left_out.append(beyond)
+    oldest = _oldest_day(settings, begin, newest)
+    if oldest and (first is None or first < oldest):
+        left_out += [LeftOut(first, oldest - window, "dailyAggr holds their readings no more, or not all of them")]
+    bounds = Bounds(
+        source=settings.prefix,
+        start=begin,
+        end=end,
+        first_day=max(first or 0, oldest),
+        last_day=newest if last is None else min(last, newest),
+    )
+    if bounds.last_day < bounds.first_day:
+        raise UserError("no day can be replayed:\n" + "\n".join(described(left_out or [beyond])))
+    if first is not None:
+        before = milliseconds(settings.sliding_window - settings.window + settings.future_tolerance)
+        found = admin.offsets_at(settings, topic, max(0, bounds.first_day - before))
+        bounds = msgspec.structs.replace(bounds, start={p: max(begin[p], found[p]) for p in begin})
+    return Plan(bounds, left_out)
+
+
+def run(
+    settings: Settings,
+    tools: Tools,
+    what: Plan,
+    into: str,
+    *,
+    accept_late: bool = False,
+    submit: Callable[..., str] = cluster.submit,
+    report: Callable[[Progress], None] = lambda _: None,
+    said: Callable[[str], None] = lambda _: None,
+) -> Settings:
+    """Run the job over a plan's records, to its end; returns the settings under which its results stand.
+
+    ``into`` is the prefix of the topics that get them, in place of what was there. ``accept_late``: no reading is too
+    late. ``said`` receives a line when the run has to begin anew. Raises ``ClusterError``; the run is cancelled then,
+    as by Ctrl-C.
+    """
+    update: dict[str, object] = {"prefix": into}
+    if accept_late:
+        update["allowed_lateness"] = NEVER
+    own = settings.model_copy(update=update)
+    _refuse_to_disturb(own, what.bounds.source)
+    with _cancelled_on_error(own):
+        for attempt in range(1, ATTEMPTS + 1):
+            clear(own)
+            admin.create(own, (AGGREGATES, REJECTED))
+            job = submit(own, tools, bounds=what.bounds)
+            if _watched_to_its_end(own, job, what, report):
+                return own
+            cluster.cancel(own, job)
+            if attempt < ATTEMPTS:
+                said(f"the JobManager was killed during run {attempt} of at most {ATTEMPTS}: begun anew")
+        raise cluster.ClusterError(f"{ATTEMPTS} runs have lost their JobManager: see its log, and replay again")
+
+
+def _watched_to_its_end(settings: Settings, job: str, what: Plan, report: Callable[[Progress], None]) -> bool:
+    """Report until the run has ended; False when its JobManager was killed before that was seen.
+
+    A run that another JobManager has taken over never ends.
+    The Kafka source's enumerator tells its readers that nothing more will come when it discovers the partitions. One
+    that a new JobManager restores knows them all, discovers none and tells nothing: the readers wait for ever
+    (Flink's issue 31006). When only a TaskManager was killed, the enumerator is the old one, and all is well.
+    """
+    start, since = what.bounds.start, None
+    with suppress(cluster.UnknownJobError):  # it had ended, and nobody knows how
+        while (reading := cluster.reading(settings, job)) is not None:
+            since = since or (None if reading.restored else reading.known_since)
+            if reading.known_since != since:
+                return False
+            read = sum(max(0, offset - start[partition]) for partition, offset in reading.offsets.items())
+            report(Progress(min(read, what.records), what.records))
+            time.sleep(POLL_SECONDS)
+        report(Progress(what.records, what.records))
+        return True
+    return False
+
+
+def clear(settings: Settings) -> None:
+    """Delete the topics that hold results of these settings."""
+    admin.delete(settings, (AGGREGATES, REJECTED))
+
+
+def described(left_out: list[LeftOut]) -> Iterator[str]:
+    """A line for each."""
+    for first, last, why in left_out:
+        if first is None:
+            days = f"up to {day_text(last)}"
+        elif last is None:
+            days = f"from {day_text(first)} on"
+        else:
+            days = day_text(first) if first == last else f"{day_text(first)} to {day_text(last)}"
+        yield f"left out: {days}: {why}"
+
+
+def _refuse_to_disturb(settings: Settings, source: str) -> None:
+    """Raise ``UserError`` when the results of a system that is at work would be replaced."""
+    if settings.prefix != source and settings.prefix + READINGS in admin.partitions(settings):
+        raise UserError(
+            f"{settings.prefix}{READINGS} is there: {settings.prefix} is a system of its own. Choose another"
+        )
+    if running := [job for job in cluster.jobs(settings) if job.name == settings.prefix + NAME]:
+        raise UserError(f"{running[0].name} runs already ({running[0].id}): wait for it, or cancel it")
+
+
+def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> tuple[int, str]:
+    """The last day that is closed by what dailyAggr holds, and why no later one."""
+    window = milliseconds(settings.window)
+    reached = watermark(settings, sensors, end)
+    if reached is None:
+        return -window, "dailyAggr holds no readings"
+    return (reached + 1) // window * window - window, f"not closed yet, the stream is at {_instant(reached)}"
+
+
+def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
+    """The last day whose windows the live job has given up, and so corrects no more."""
+    window = milliseconds(settings.window)
+    group = settings.prefix + settings.job_group
+    topic = settings.prefix + READINGS
+    upto = {p: offset for (name, p), offset in admin.committed_offsets(settings, group).items() if name == topic}
+    reached = watermark(settings, sensors, upto)
+    if reached is None:
+        return (
+            -window,
+            f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere",
+        )
+    open_for = milliseconds(settings.allowed_lateness + settings.catch_up)
+    settled = (reached + 1 - open_for) // window * window - window
+    return settled, (
+        f"the live job may still correct them: it is at {_instant(reached)}, and corrects a day until "
+        f"{settings.allowed_lateness + settings.catch_up} after its end. `--into PREFIX` computes them beside"
+    )
+
+
+def _oldest_day(settings: Settings, begin: dict[int, int], newest: int) -> int:
+    """The first day of which, and of the one before which, dailyAggr has lost nothing; 0 when it has lost nothing.
+
+    ``newest`` is the last day that is closed; the one after it when nobody knows what is lost.
+    """
+    topic = settings.prefix + READINGS
+    trimmed = [p for p, offset in begin.items() if offset]
+    if not trimmed:
+        return 0
+    window = milliseconds(settings.window)
+    oldest = [
+        state.first_timestamp
+        for state in admin.describe(settings)
+        if state.topic == topic and state.partition in trimmed and state.first_timestamp is not None
+    ]
+    if len(oldest) < len(trimmed):  # a partition has lost everything
+        return newest + window
+    complete = max(oldest) + milliseconds(settings.future_tolerance)
+    before = milliseconds(settings.sliding_window - settings.window)
+    return -(-complete // window) * window + before
+
+
+@contextmanager
+def _cancelled_on_error(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(cluster.ClusterError):
+            cluster.cancel(settings, cluster.find(settings).id)
+        clear(settings)
+        raise
+
+
+def _instant(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,135 @@
+"""The results that stand in flinkAggr and lateRej, and how two sets of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from confluent_kafka import Message
+
+from infrastructure.kafka import log
+from infrastructure.settings import Settings, milliseconds
+from topics import results
+from topics.names import AGG_DAY_COUNT, AGGREGATES, LATE_REJECTED, REJECTED
+
+
+class Place(NamedTuple):
+    """What a result is about. ``day`` is the start of its day, ``ts`` the time of its point, both in epoch ms."""
+
+    series: str
+    site: str
+    sensor: str
+    day: int
+    ts: int
+
+
+class Result(NamedTuple):
+    """A result, with its record as it stands in the topic.
+
+    ``readings``: how many it is made of; ``merged``: a backfill brought it.
+    """
+
+    place: Place
+    value: float
+    readings: int
+    record: bytes
+    merged: bool
+
+
+@dataclass
+class Results:
+    """Results by topic (without prefix) and key."""
+
+    found: dict[tuple[str, bytes], Result] = field(default_factory=dict)
+
+    def counted(self) -> int:
+        """Readings that are counted in a day."""
+        return sum(r.readings for r in self.found.values() if r.place.series == AGG_DAY_COUNT)
+
+    def rejected(self) -> int:
+        """Readings that are rejected."""
+        return sum(r.place.series == LATE_REJECTED for r in self.found.values())
+
+    def without(self, names: Container[tuple[str, bytes]]) -> Results:
+        """These results less some."""
+        return Results({name: result for name, result in self.found.items() if name not in names})
+
+    def days(self) -> list[int]:
+        """The days that have an aggregate, in order."""
+        return sorted({r.place.day for r in self.found.values() if r.place.series != LATE_REJECTED})
+
+
+class Change(NamedTuple):
+    """What is to become of a key: ``old`` is what stands there, ``new`` what shall (None: nothing)."""
+
+    topic: str
+    key: bytes
+    old: Result | None
+    new: Result | None
+
+    @property
+    def place(self) -> Place:
+        """What it is about."""
+        result = self.new or self.old
+        assert result is not None
+        return result.place
+
+
+def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> Results:
+    """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``LogError``."""
+    window = milliseconds(settings.window)
+    days = results.Days(milliseconds(settings.sliding_window) - window)
+    standing = Results()
+
+    def keep(topic: str, message: Message, place: Place) -> None:
+        name = (topic, message.key())
+        if message.value() is None:
+            standing.found.pop(name, None)
+            return
+        merged = results.is_merged(message)
+        if topic == AGGREGATES:
+            emitted = results.aggregate(message.value())
+            value, count = emitted.value, emitted.count
+        else:
+            value, count = results.rejected(message.value()).value, 1
+        standing.found[name] = Result(place, value, count, message.value(), merged)
+
+    for message in log.read(settings, settings.prefix + AGGREGATES):
+        with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
+            key = results.aggregate_key(message.key() or b"")
+            day = days.of(key)
+            if wanted(day):
+                keep(AGGREGATES, message, Place(key.series, key.site, key.sensor, day, day))
+    for message in log.read(settings, settings.prefix + REJECTED):
+        with suppress(ValueError):
+            reading = results.rejected_key(message.key() or b"")
+            day = reading.ts - reading.ts % window
+            if wanted(day):
+                keep(REJECTED, message, Place(LATE_REJECTED, reading.site, reading.sensor, day, reading.ts))
+    return standing
+
+
+def differences(old: Results, new: Results) -> list[Change]:
+    """What has to change for ``old`` to become ``new``, by series and time."""
+    changes = []
+    for name in old.found.keys() | new.found.keys():
+        before, after = old.found.get(name), new.found.get(name)
+        if before is None or after is None or before[1:3] != after[1:3]:
+            changes.append(Change(*name, before, after))
+    return sorted(changes, key=lambda change: change.place)
+
+
+def write(settings: Settings, changes: Iterable[Change], headers: dict[str, str] | None = None) -> None:
+    """Put changes into the topics of these settings, from where the bridge stores them.
+
+    Raises ``LogError`` when one of them is not acknowledged.
+    """
+    log.write(
+        settings,
+        (
+            log.Record(settings.prefix + topic, key, new.record if new else None, headers=headers)
+            for topic, key, _, new in changes
+        ),
+    )

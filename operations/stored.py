@@ -1,0 +1,105 @@
+"""What RedisTimeSeries holds: which series, and their points. Uses TS.MGET and TS.RANGE alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from redis.exceptions import ResponseError
+
+from infrastructure.redis.client import redis_client
+from infrastructure.settings import Settings
+from topics.errors import UserError
+from topics.names import DERIVED, LATE_REJECTED, RAW
+
+CHUNK = 50_000
+"""Most points in one answer of Redis."""
+
+Samples = list[tuple[int, float]]
+"""Points of one series: epoch ms and value."""
+
+
+class Stored(NamedTuple):
+    """One series. ``key`` is without the prefix; ``last`` is the time of its newest point, epoch ms."""
+
+    key: str
+    site: str
+    sensor: str
+    kind: str
+    unit: str
+    last: int | None
+
+
+class StoredSeries:
+    """The series of one prefix. Methods raise ``redis.RedisError`` when Redis is not there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis = redis_client(settings, "viewer", socket_timeout=60, socket_connect_timeout=5)
+        self._prefix = settings.prefix
+
+    def matching(self, wanted: Sequence[str]) -> list[Stored]:
+        """The series that match one of the globs and all of the label filters, by key.
+
+        What contains ``=`` is a filter, as RedisTimeSeries has them. Without a glob every key matches. Raises
+        ``UserError`` when a filter is malformed or nothing matches.
+        """
+        globs = [each for each in wanted if "=" not in each]
+        filters = [each for each in wanted if "=" in each]
+        found = [s for s in self._filtered(filters) if not globs or any(fnmatchcase(s.key, each) for each in globs)]
+        if not found:
+            raise UserError(f"no series matches {' '.join(wanted)}: {self._examples()}")
+        return found
+
+    def chunks(self, series: Stored, first: int, last: int) -> Iterator[Samples]:
+        """The points from ``first`` to ``last`` (epoch ms, both inclusive), in order, ``CHUNK`` at most at a time."""
+        while True:
+            try:
+                answer = self._redis.execute_command("TS.RANGE", self._prefix + series.key, first, last, "COUNT", CHUNK)
+            except ResponseError as error:
+                if "does not exist" in str(error):  # somebody has deleted it since it was listed
+                    return
+                raise
+            if answer:
+                yield [(ts, float(value)) for ts, value in answer]
+            if len(answer) < CHUNK:
+                return
+            first = answer[-1][0] + 1
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._redis.close()
+
+    def _filtered(self, filters: Sequence[str]) -> list[Stored]:
+        # RedisTimeSeries wants one filter that a label equals something; this one every series of ours passes.
+        ours = (f"series=({','.join((RAW, *DERIVED, LATE_REJECTED))})", f"prefix={self._prefix}")
+        try:
+            answer = self._redis.execute_command("TS.MGET", "WITHLABELS", "FILTER", *ours, *filters)
+        except ResponseError as error:
+            if "failed parsing labels" not in str(error):
+                raise
+            raise UserError(
+                f"{' '.join(filters)}: not a filter that RedisTimeSeries has; write label=value, label!=value or "
+                "label=(value,value)"
+            ) from error
+        found = []
+        for name, flat, newest in answer:
+            labels = {label.decode(): value.decode() for label, value in flat}
+            found.append(
+                Stored(
+                    name.decode().removeprefix(self._prefix),
+                    labels.get("site", ""),
+                    labels.get("sensor", ""),
+                    labels["series"],
+                    labels.get("unit", ""),
+                    newest[0] if newest else None,
+                )
+            )
+        return sorted(found)
+
+    def _examples(self) -> str:
+        keys = [series.key for series in self._filtered(())]
+        if not keys:
+            return "Redis holds none" + (f" with the prefix {self._prefix}" if self._prefix else "")
+        shown = keys if len(keys) <= 12 else [*keys[:: len(keys) // 11][:12], "…"]
+        return "there are " + ", ".join(shown)
