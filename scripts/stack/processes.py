@@ -27,7 +27,7 @@ FLINK_CLASSPATH = "HADOOP_CLASSPATH"
 """What Flink's scripts put behind the jars of its ``lib``, whether it is Hadoop's or not."""
 LOG_PATTERNS = {
     "text": "%d{ISO8601} %p %m (%c{1})%n%throwable{20}",
-    # The fields of our own lines (infrastructure/logs.py). Each log4j has the pattern; JSON layouts are jars of their own.
+    # The fields of our own lines (infrastructure/logs.py). Any log4j has patterns; JSON layouts are jars of their own.
     "json": '{"time":"%d{yyyy-MM-dd\'T\'HH:mm:ss.SSS\'Z\'}{UTC}","level":"%p{lowerCase=true}",'
     '"logger":"%enc{%c}{JSON}","message":"%enc{%m}{JSON}","exception":"%enc{%throwable{20}}{JSON}"}%n',
 }

@@ -924,7 +924,7 @@ from ingest import bridge
 from ingest.__main__ import app
 from infrastructure.kafka import watchdog
 
-sight.EVERY = 0  # whoever may ask a client does
+watchdog.EVERY = 0  # whoever may ask a client does
 
 class Lingering(bridge.Consumer):
     rebalances = 0

@@ -107,7 +107,7 @@ from commands import terminal
 from confluent_kafka import KafkaError, KafkaException
 from producer import delivery
 from producer.__main__ import app
-from topics import sight
+from infrastructure.kafka import watchdog
 
 first = Path(sys.argv.pop(1))
 
@@ -125,7 +125,7 @@ class Blind(delivery.Producer):
         return super().list_topics(*given, **named)
 
 if not first.exists():
-    sight.PATIENCE = sight.EVERY = 0
+    watchdog.PATIENCE = watchdog.EVERY = 0
     delivery.Producer = Blind
 terminal.run(app, "python -m producer")
 """
