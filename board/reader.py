@@ -64,11 +64,11 @@ class Reader:
             if self._client is None:
                 try:
                     self._client = redis_client(
-                        self._settings, "viewer", socket_timeout=SECONDS, socket_connect_timeout=SECONDS
+                        self._settings.redis, "viewer", socket_timeout=SECONDS, socket_connect_timeout=SECONDS
                     )
                 except UserError as error:
                     raise RedisAwayError(str(error)) from error
             return self._client
 
     def _away(self, error: Exception) -> RedisAwayError:
-        return RedisAwayError(redis_unavailable(self._settings, self._settings.redis_viewer_user, error))
+        return RedisAwayError(redis_unavailable(self._settings, self._settings.redis.viewer_user, error))

@@ -80,15 +80,15 @@ def application(settings: Settings) -> FastAPI:
 
 def serve(settings: Settings) -> None:
     """Serve at IOT_BOARD until Ctrl-C or SIGTERM. Raises ``UserError`` when its port is taken."""
-    address = urlsplit(settings.board)
+    address = urlsplit(settings.board.url)
     app = application(settings)
     try:
-        listening = socket.create_server((address.hostname or "127.0.0.1", settings.board_port))
+        listening = socket.create_server((address.hostname or "127.0.0.1", settings.board.port))
     except OSError as error:
         raise UserError(
-            f"{settings.board} cannot be had: {error.strerror}. Set another port (IOT_BOARD=http://127.0.0.1:PORT)"
+            f"{settings.board.url} cannot be had: {error.strerror}. Set another port (IOT_BOARD=http://127.0.0.1:PORT)"
         ) from error
-    log.info("serving the board", url=settings.board)
+    log.info("serving the board", url=settings.board.url)
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=GOODBYE
     )

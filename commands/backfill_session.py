@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from infrastructure import logs
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.settings import PREFIX, load_settings
 from producer.backfill.columns import parse_columns
 from producer.backfill.files import identity, opened, unknown_columns
@@ -69,7 +69,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
     Raises ``UserError`` when there is something to mend, and ``typer.Exit`` when a signal ends it.
     """
     live = load_settings(sensors=sensors)
-    logs.configure(live.log_format)
+    logs.configure(live.monitoring.log_format)
     if not into or not re.fullmatch(PREFIX, into):
         raise UserError(f"--into {into!r}: a prefix is 1 to 64 letters, digits, and characters of _.-")
     if into == live.prefix:
@@ -77,7 +77,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
             f"--into {into} is the live stream's prefix (IOT_PREFIX), whose clocks would judge the history: "
             "choose another"
         )
-    settings = live.model_copy(update={"prefix": into})
+    settings = live.replace(prefix=into)
     known = catalogue.read(settings.sensors)
     renamed = parse_columns(columns, known)
     sources = opened(paths, renamed)
@@ -116,7 +116,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
             bar.stop()
             _say_how_to_go_on(delivery, waited=isinstance(stop, Stopped))
             raise typer.Exit(128 + (wish.signal or signal.SIGINT)) from None
-    _check_ends(admin.end_offsets(settings, topic), messages, topic)
+    _check_ends(offsets.end_offsets(settings.kafka, topic), messages, topic)
     _show(tally, judge, messages, delivery, time.monotonic() - began)
     _conclude(tally, judge, into, known, settings.sensors)
 

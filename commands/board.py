@@ -16,8 +16,8 @@ log = logs.get("board")
 def main() -> None:
     """Show the dashboards, and serve an HTTP API, at IOT_BOARD, until Ctrl-C. Redis is read as viewer."""
     settings = load_settings()
-    logs.configure(settings.log_format)
-    if not settings.board:
+    logs.configure(settings.monitoring.log_format)
+    if not settings.board.url:
         raise UserError("IOT_BOARD is empty, so there is no board: set it, for instance to http://127.0.0.1:8000")
     from board.server import serve
 

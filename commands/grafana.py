@@ -11,7 +11,7 @@ from rich.console import Console
 
 from grafana_provisioning import data_source
 from grafana_provisioning.push import Grafana, push
-from infrastructure.passwords import read_password
+from infrastructure.passwords import password_of
 from infrastructure.settings import ROOT, Settings, load_settings
 from topics import catalogue
 from topics.errors import UserError
@@ -87,22 +87,22 @@ def push_dashboards(
     settings = load_settings(
         grafana=url, grafana_token=token, grafana_redis=redis, redis_ca=redis_ca, redis_certificate=redis_certificate
     )
-    if settings.redis_certificate and not settings.redis_ca:
+    if settings.redis.certificate and not settings.redis.ca:
         raise UserError("--redis-certificate is for TLS: give --redis-ca too")
-    if settings.redis.startswith("rediss:") and not settings.redis_ca:
+    if settings.redis.url.startswith("rediss:") and not settings.redis.ca:
         raise UserError("Redis speaks TLS (IOT_REDIS): give its certificate's authorities by --redis-ca")
-    tls = data_source.Tls.of(settings.redis_ca, settings.redis_certificate) if settings.redis_ca else None
-    password = read_password(settings, "redis_viewer_password")
+    tls = data_source.Tls.of(settings.redis.ca, settings.redis.certificate) if settings.redis.ca else None
+    password = password_of(settings, "redis_viewer_password")
     definition = data_source.definition(data_source.address(settings), password, tls)
     dashboards = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(DIRECTORY.glob("*.json"))]
-    push(Grafana(settings.grafana, _token(settings, token_file)), definition, dashboards, console.print)
+    push(Grafana(settings.grafana.url, _token(settings, token_file)), definition, dashboards, console.print)
     for dashboard in dashboards:
-        console.print(f"{settings.grafana.rstrip('/')}/d/{dashboard['uid']}")
+        console.print(f"{settings.grafana.url.rstrip('/')}/d/{dashboard['uid']}")
 
 
 def _token(settings: Settings, file: Path | None) -> str:
     if file is None:
-        token = settings.grafana_token.get_secret_value()
+        token = settings.grafana.token.get_secret_value()
     else:
         try:
             token = file.read_text(encoding="utf-8").strip()

@@ -34,9 +34,11 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = load_settings()
-    logs.configure(settings.log_format)
+    logs.configure(settings.monitoring.log_format)
     bridge = Bridge(settings, catalogue.read(settings.sensors))
-    metrics_endpoint.serve(BridgeMetrics(settings, bridge.counts), settings.ingest_metrics, "IOT_INGEST_METRICS")
+    metrics_endpoint.serve(
+        BridgeMetrics(settings, bridge.counts), settings.monitoring.ingest_port, "IOT_INGEST_METRICS"
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bridge.stop())
     bridge.run()

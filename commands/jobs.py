@@ -95,7 +95,7 @@ def metrics() -> None:
     from jobs.metrics import serve
 
     settings = load_settings()
-    logs.configure(settings.log_format)
+    logs.configure(settings.monitoring.log_format)
     serve(settings)
 
 
@@ -146,7 +146,7 @@ def replay(
         raise UserError("--into: the live results are corrected without it")
     if late == Late.ACCEPT and into is None:
         raise UserError("--late accept needs --into: the live results keep to the rule")
-    read_from = settings.model_copy(update={"prefix": settings.prefix if source is None else source})
+    read_from = settings.replace(prefix=settings.prefix if source is None else source)
     first_day, last_day = _day(first, "--from"), _day(last, "--to")
     if first_day is not None and last_day is not None and first_day > last_day:
         raise UserError(f"--from {first} is after --to {last}")

@@ -79,7 +79,7 @@ def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int,
 
 def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     settings = load_settings(sensors=sensors)
-    logs.configure(settings.log_format)
+    logs.configure(settings.monitoring.log_format)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
     topic = settings.prefix + READINGS
     delivery = Delivery(settings, topic, simulation.identity)
@@ -100,7 +100,7 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
 
         ticks_per_second = parse_speed(speed)
         metrics = ProducerMetrics(simulation, delivery, ticks_per_second)
-        metrics_endpoint.serve(metrics, settings.producer_metrics, "IOT_PRODUCER_METRICS")
+        metrics_endpoint.serve(metrics, settings.monitoring.producer_port, "IOT_PRODUCER_METRICS")
         _stop_in_order(delivery)
         began = time.monotonic()
         run.run(simulation, delivery, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)

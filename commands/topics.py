@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import dead_letters
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, partition_states
 from infrastructure.settings import load_settings
 from operations import audit as accounting
 from topics import catalogue
@@ -43,7 +43,7 @@ def create(
 def describe(prefix: Prefix = None) -> None:
     """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
     settings = load_settings(prefix=prefix)
-    groups = (settings.prefix + settings.job_group, settings.prefix + settings.ingest_group)
+    groups = (settings.prefix + settings.job.group, settings.prefix + settings.ingest.group)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("topic", no_wrap=True)
     table.add_column("part", justify="right")
@@ -52,7 +52,7 @@ def describe(prefix: Prefix = None) -> None:
     table.add_column("last (UTC)", no_wrap=True)
     for group in groups:
         table.add_column(f"lag of\n{group}", justify="right", no_wrap=True)
-    for state in admin.describe(settings, groups):
+    for state in partition_states.describe(settings, groups):
         table.add_row(
             state.topic,
             str(state.partition),

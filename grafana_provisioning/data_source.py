@@ -82,7 +82,7 @@ def definition(address: str, password: str, tls: Tls | None = None) -> dict[str,
 
 def address(settings: Settings) -> str:
     """Host and port of Redis as Grafana reaches it: IOT_GRAFANA_REDIS, or else those in IOT_REDIS."""
-    return settings.grafana_redis or f"{urlsplit(settings.redis).hostname}:{settings.redis_port}"
+    return settings.grafana.redis or f"{urlsplit(settings.redis.url).hostname}:{settings.redis.port}"
 
 
 def _text(file: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from infrastructure.settings import Settings
+from infrastructure.settings import NO_PASSWORD, Settings
 from topics.errors import UnavailableError, UserError
 
 ADMIN = "admin"
@@ -17,16 +17,20 @@ USABLE = re.compile(r"[!#-\[\]-~]+")
 """Passwords that pass through all formats alike: printable ASCII without spaces, quotes and backslashes."""
 
 
-def read_password(settings: Settings, name: str) -> str:
-    """The password ``name``: as it was given, or else what its file holds.
+def password_of(settings: Settings, name: str) -> str:
+    """The password ``name`` of these settings. Raises as ``read_password`` does."""
+    return read_password(name, settings.secrets_dir, settings.flat().get(name, NO_PASSWORD))
+
+
+def read_password(name: str, secrets_dir: Path, given: SecretStr = NO_PASSWORD) -> str:
+    """The password ``name``: as it was given, or else what its file in ``secrets_dir`` holds.
 
     Raises ``UserError`` when it is not there, or cannot be one.
     """
-    given = getattr(settings, name, None)
-    if isinstance(given, SecretStr) and given.get_secret_value():
+    if given.get_secret_value():
         where, found = f"IOT_{name.upper()}", given.get_secret_value()
     else:
-        file = settings.secrets_dir / name
+        file = secrets_dir / name
         try:
             where, found = str(file), file.read_text(errors="replace")
         except FileNotFoundError:

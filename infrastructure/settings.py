@@ -1,4 +1,4 @@
-"""Every setting of the system, in one place.
+"""Every setting of the system, in one place, in groups that the parts take by themselves.
 
 A setting is read from the environment variable ``IOT_<NAME>``, else from a file ``.env`` in the working
 directory, else its default below is used. Durations are ISO 8601 (``P2DT10S``) or a number of seconds.
@@ -7,20 +7,15 @@ Addresses serve both sides: clients connect to them and the local stack listens 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from topics.errors import UserError
@@ -58,144 +53,110 @@ OptionalPath = Annotated[LocalPath | None, BeforeValidator(_none)]
 
 PREFIX = r"[A-Za-z0-9_.-]{0,64}"
 USER = r"^[A-Za-z0-9_.@-]{0,64}$"
+MEMORY = r"^\d+[mg]$"
 NO_PASSWORD = SecretStr("")
 
 
-class Settings(BaseSettings):
-    """The settings, with their defaults. Immutable; derive a variant with ``model_copy(update=...)``."""
+def _setting(variable: str, default: Any, description: str, **rules: Any) -> Any:
+    """A setting that the environment variable ``variable`` gives."""
+    return Field(default, validation_alias=variable, description=description, **rules)
 
-    model_config = SettingsConfigDict(env_prefix="IOT_", env_file=".env", extra="ignore", frozen=True)
 
-    # Where things are
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port[,host:port]")
-    redis: str = Field("redis://127.0.0.1:6379/0", description="Redis with RedisTimeSeries, as a URL")
-    flink: str = Field("http://127.0.0.1:8081", description="REST address of the Flink JobManager")
-    sensors: LocalPath = Field(ROOT / "sensors.toml", description="the sensor catalogue")
-    data_dir: LocalPath = Field(ROOT / ".local", description="data, logs and checkpoints of the local stack")
-    checkpoints: str = Field(
-        "", description="where Flink keeps checkpoints and savepoints, as a URI; empty: below the data directory"
-    )
+def _port(variable: str, default: int, description: str) -> Any:
+    return _setting(variable, default, description, ge=0, le=65535)
 
-    # Who may do what (README, Access)
-    kafka_user: str = Field("iot", pattern=USER, description="who logs in to Kafka, by SASL/SCRAM; empty: no login")
-    kafka_password: SecretStr = Field(NO_PASSWORD, description="empty: in the file `kafka_password` of IOT_SECRETS")
-    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = Field("SCRAM-SHA-512", description="the kind of SCRAM")
-    kafka_ca: OptionalPath = Field(
-        None, description="PEM file of the authorities that Kafka's certificate may come from; empty: no TLS"
+
+class _Group(BaseSettings):
+    """Some settings; immutable."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+
+class _Places(_Group):
+    """Where this machine keeps what the system writes, and the passwords."""
+
+    data_dir: LocalPath = _setting(
+        "IOT_DATA_DIR", ROOT / ".local", "data, logs and checkpoints of the local stack, and by default the passwords"
     )
-    redis_ingest_user: str = Field(
-        "ingest", pattern=USER, description="who writes series (bridge and rebuild); empty: no login"
-    )
-    redis_ingest_password: SecretStr = Field(
-        NO_PASSWORD, description="empty: in the file `redis_ingest_password` of IOT_SECRETS"
-    )
-    redis_viewer_user: str = Field(
-        "viewer", pattern=USER, description="who reads series (export, board); empty: no login"
-    )
-    redis_viewer_password: SecretStr = Field(
-        NO_PASSWORD, description="empty: in the file `redis_viewer_password` of IOT_SECRETS"
-    )
-    redis_ca: OptionalPath = Field(
-        None, description="with rediss://: PEM file of the authorities for Redis' certificate; empty: the system's"
-    )
-    redis_certificate: OptionalPath = Field(
-        None, description="with rediss://: PEM file with certificate and key of the client, where Redis asks for them"
-    )
-    secrets: OptionalPath = Field(
-        None, description="directory with a file for each password; empty: `secrets` in the data directory"
+    secrets: OptionalPath = _setting(
+        "IOT_SECRETS", None, "directory with a file for each password; empty: `secrets` in the data directory"
     )
 
-    # What the topics and series are called
-    prefix: str = Field("", pattern=f"^{PREFIX}$", description="put before the name of every topic, series and group")
-    partitions: int = Field(6, ge=1, le=10_000, description="partitions of dailyAggr")
+    @property
+    def secrets_dir(self) -> Path:
+        """Where the passwords are that were not given themselves, one a file."""
+        return self.secrets or self.data_dir / "secrets"
 
-    # Time rules (docs/time.md)
-    window: Duration = Field(timedelta(days=1), description="tumbling window of the daily aggregates")
-    sliding_window: Duration = Field(
-        timedelta(days=2), description="sliding window of the meters' difference; slides by one tumbling window"
-    )
-    watermark_delay: Duration = Field(timedelta(seconds=10), description="B: the watermark follows event time by this")
-    allowed_lateness: Duration = Field(
-        timedelta(days=2, seconds=10), description="L: a reading counts until its sensor's clock is L + B past its day"
-    )
-    catch_up: Duration = Field(
-        timedelta(days=7),
-        description="C: windows stay open, and duplicates are known, for L + C; for sensors that were offline",
-    )
-    future_tolerance: Duration = Field(
-        timedelta(hours=1), description="a reading measured later than this after it was sent is invalid"
-    )
-    watermark_idleness: Duration = Field(
-        timedelta(seconds=60),
-        description="wall time after which a partition without heartbeats stops holding windows open",
-    )
-    watermark_drift: Duration = Field(
-        timedelta(days=2), description="event time by which a partition may run ahead of the slowest one"
-    )
 
-    # The Flink job
-    parallelism: int = Field(2, ge=1, le=1024, description="parallel instances of each operator")
-    job_group: str = Field("flink", description="consumer group that shows the job's progress")
-    checkpoint_interval: Duration = Field(timedelta(seconds=10), description="wall time between checkpoints")
-    sink_flush: Duration = Field(
-        timedelta(milliseconds=200), description="wall time in which corrections of one aggregate are merged"
+class SystemSettings(_Places):
+    """What the topics and series are called, and which sensors there are."""
+
+    prefix: str = _setting(
+        "IOT_PREFIX", "", "put before the name of every topic, series and group", pattern=f"^{PREFIX}$"
     )
-    rest_ttl: Duration = Field(
-        timedelta(days=10), description="wall time that the parts of a rest are kept; at least L + C for real sensors"
+    partitions: int = _setting("IOT_PARTITIONS", 6, "partitions of dailyAggr", ge=1, le=10_000)
+    sensors: LocalPath = _setting("IOT_SENSORS", ROOT / "sensors.toml", "the sensor catalogue")
+
+
+class KafkaSettings(_Places):
+    """Where Kafka is, and who logs in to it."""
+
+    servers: str = _setting("IOT_KAFKA", "127.0.0.1:9092", "Kafka bootstrap servers, host:port[,host:port]")
+    user: str = _setting("IOT_KAFKA_USER", "iot", "who logs in to Kafka, by SASL/SCRAM; empty: no login", pattern=USER)
+    password: SecretStr = _setting(
+        "IOT_KAFKA_PASSWORD", NO_PASSWORD, "empty: in the file `kafka_password` of IOT_SECRETS"
+    )
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = _setting(
+        "IOT_KAFKA_MECHANISM", "SCRAM-SHA-512", "the kind of SCRAM"
+    )
+    ca: OptionalPath = _setting(
+        "IOT_KAFKA_CA", None, "PEM file of the authorities that Kafka's certificate may come from; empty: no TLS"
     )
 
-    # The ingest bridge
-    ingest_group: str = Field("ingest", description="consumer group of the bridge")
-    batch: int = Field(5000, ge=1, le=100_000, description="most records written to Redis at once")
-    settle: Duration = Field(
-        timedelta(seconds=2), description="wall time that a withdrawal waits for the value that replaces it"
+    @property
+    def host(self) -> str:
+        """Host of the first bootstrap server."""
+        return self.servers.split(",")[0].rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        """Port of the first bootstrap server: the one that a local broker listens on."""
+        return int(self.servers.split(",")[0].rsplit(":", 1)[1])
+
+    @property
+    def protocol(self) -> str:
+        """Kafka's word for how a client connects: with or without login and TLS."""
+        return ("SASL_" if self.user else "") + ("SSL" if self.ca else "PLAINTEXT")
+
+
+class RedisSettings(_Places):
+    """Where Redis with RedisTimeSeries is, and who logs in to it."""
+
+    url: str = _setting("IOT_REDIS", "redis://127.0.0.1:6379/0", "Redis with RedisTimeSeries, as a URL")
+    ingest_user: str = _setting(
+        "IOT_REDIS_INGEST_USER", "ingest", "who writes series (bridge and rebuild); empty: no login", pattern=USER
+    )
+    ingest_password: SecretStr = _setting(
+        "IOT_REDIS_INGEST_PASSWORD", NO_PASSWORD, "empty: in the file `redis_ingest_password` of IOT_SECRETS"
+    )
+    viewer_user: str = _setting(
+        "IOT_REDIS_VIEWER_USER", "viewer", "who reads series (export, board); empty: no login", pattern=USER
+    )
+    viewer_password: SecretStr = _setting(
+        "IOT_REDIS_VIEWER_PASSWORD", NO_PASSWORD, "empty: in the file `redis_viewer_password` of IOT_SECRETS"
+    )
+    ca: OptionalPath = _setting(
+        "IOT_REDIS_CA",
+        None,
+        "with rediss://: PEM file of the authorities for Redis' certificate; empty: the system's",
+    )
+    certificate: OptionalPath = _setting(
+        "IOT_REDIS_CERTIFICATE",
+        None,
+        "with rediss://: PEM file with certificate and key of the client, where Redis asks for them",
     )
 
-    # What can be seen
-    producer_metrics: int = Field(
-        9251, ge=0, le=65535, description="port of the producer's /metrics on 127.0.0.1; 0: none"
-    )
-    ingest_metrics: int = Field(9252, ge=0, le=65535, description="port of the bridge's /metrics on 127.0.0.1; 0: none")
-    job_metrics: int = Field(
-        9250, ge=0, le=65535, description="port of the Flink job's /metrics on 127.0.0.1; 0: none, and no exporter"
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="log lines as text, or as json: one object a line; of the local Kafka and Flink too"
-    )
-
-    board: str = Field(
-        "http://127.0.0.1:8000",
-        pattern=r"^(http://(127\.0\.0\.1|0\.0\.0\.0):\d{1,5})?$",
-        description="address of the board on this machine; http://0.0.0.0:PORT in a container; empty: none",
-    )
-
-    # Grafana
-    grafana: str = Field("http://127.0.0.1:3000", pattern=r"^https?://[^@]+$", description="where Grafana is")
-    grafana_token: SecretStr = Field(
-        SecretStr(""), exclude=True, description="token of a service account of Grafana, with the role Admin"
-    )
-    grafana_redis: str = Field(
-        "",
-        pattern=r"^([A-Za-z0-9_.-]+:\d{1,5})?$",
-        description="Redis as Grafana reaches it, host:port; empty: as in IOT_REDIS",
-    )
-
-    # The local stack
-    kafka_controller_port: int = Field(9093, ge=1, le=65535, description="KRaft controller of the local stack")
-    stack_certificate: OptionalPath = Field(
-        None, description="PEM file with certificate and key of the local Kafka and Redis; empty: no TLS there"
-    )
-    flink_rpc_port: int = Field(6123, ge=1, le=65535, description="JobManager RPC of the local stack")
-    zookeeper_port: int = Field(2181, ge=1, le=65535, description="ZooKeeper of the local stack")
-    kafka_heap: str = Field("512m", pattern=r"^\d+[mg]$", description="Java heap of the local broker")
-    redis_memory: str = Field(
-        "1g", pattern=r"^\d+[mg]$", description="memory of the local Redis; when it is full the bridge waits for more"
-    )
-    jobmanager_memory: str = Field("1024m", pattern=r"^\d+[mg]$", description="memory of the local JobManager")
-    taskmanager_memory: str = Field("1536m", pattern=r"^\d+[mg]$", description="memory of the local TaskManager")
-    task_slots: int = Field(4, ge=1, le=64, description="task slots of the local TaskManager")
-
-    @field_validator("redis")
+    @field_validator("url")
     @classmethod
     def _address_alone(cls, url: str) -> str:
         if "@" in url:  # the address is shown and logged
@@ -204,79 +165,308 @@ class Settings(BaseSettings):
             raise ValueError("give it as redis://HOST:PORT/0, or rediss://HOST:PORT/0 with TLS")
         return url
 
-    @model_validator(mode="after")
-    def _windows_fit(self) -> Settings:
-        if self.sliding_window % self.window or self.sliding_window <= self.window:
-            raise ValueError("sliding_window must be a multiple of window, at least twice as long")
-        if self.window % timedelta(seconds=1):
-            raise ValueError("window must be a whole number of seconds")
-        if self.rest_ttl < timedelta(seconds=1):
-            raise ValueError("rest_ttl must be at least a second")
-        return self
+    @property
+    def port(self) -> int:
+        """Port in the URL, 6379 where it names none."""
+        return urlsplit(self.url).port or 6379
 
-    def environment(self, *, only_redis_as_viewer: bool = False) -> dict[str, str]:
-        """These settings as environment variables, for a process that is to have the same.
 
-        With ``only_redis_as_viewer`` without passwords but the viewer's; those that are in files stay where they are.
-        """
-        passwords = {
-            name: NO_PASSWORD if only_redis_as_viewer and name != "redis_viewer_password" else value
-            for name, value in self
-            if isinstance(value, SecretStr)
-        }
-        return {
-            f"IOT_{name.upper()}": passwords[name].get_secret_value()
-            if name in passwords
-            else ""
-            if value is None
-            else str(value)
-            for name, value in self.model_dump(mode="json").items()
-        }
+class FlinkSettings(_Group):
+    """Where the Flink cluster is."""
+
+    url: str = _setting("IOT_FLINK", "http://127.0.0.1:8081", "REST address of the Flink JobManager")
 
     @property
-    def secrets_dir(self) -> Path:
-        """Where the passwords are that were not given themselves, one a file."""
-        return self.secrets or self.data_dir / "secrets"
+    def host(self) -> str:
+        """Host in the REST address."""
+        return urlsplit(self.url).hostname or "127.0.0.1"
+
+    @property
+    def port(self) -> int:
+        """Port in the REST address, 8081 where it names none."""
+        return urlsplit(self.url).port or 8081
+
+
+class TimeSettings(_Group):
+    """The rules of time (docs/time.md)."""
+
+    watermark_delay: Duration = _setting(
+        "IOT_WATERMARK_DELAY", timedelta(seconds=10), "B: the watermark follows event time by this"
+    )
+    allowed_lateness: Duration = _setting(
+        "IOT_ALLOWED_LATENESS",
+        timedelta(days=2, seconds=10),
+        "L: a reading counts until its sensor's clock is L + B past its day",
+    )
+    catch_up: Duration = _setting(
+        "IOT_CATCH_UP",
+        timedelta(days=7),
+        "C: windows stay open, and duplicates are known, for L + C; for sensors that were offline",
+    )
+    future_tolerance: Duration = _setting(
+        "IOT_FUTURE_TOLERANCE",
+        timedelta(hours=1),
+        "a reading measured later than this after Kafka received it is invalid",
+    )
+    watermark_idleness: Duration = _setting(
+        "IOT_WATERMARK_IDLENESS",
+        timedelta(seconds=60),
+        "wall time after which a partition without heartbeats stops holding windows open",
+    )
+    watermark_drift: Duration = _setting(
+        "IOT_WATERMARK_DRIFT", timedelta(days=2), "event time by which a partition may run ahead of the slowest one"
+    )
+
+
+class JobSettings(_Places):
+    """The Flink job."""
+
+    parallelism: int = _setting("IOT_PARALLELISM", 2, "parallel instances of each operator", ge=1, le=1024)
+    group: str = _setting("IOT_JOB_GROUP", "flink", "consumer group that shows the job's progress")
+    checkpoints: str = _setting(
+        "IOT_CHECKPOINTS",
+        "",
+        "where Flink keeps checkpoints and savepoints, as a URI; empty: below the data directory",
+    )
+    checkpoint_interval: Duration = _setting(
+        "IOT_CHECKPOINT_INTERVAL", timedelta(seconds=10), "wall time between checkpoints"
+    )
+    sink_flush: Duration = _setting(
+        "IOT_SINK_FLUSH", timedelta(milliseconds=200), "wall time in which corrections of one aggregate are merged"
+    )
+    rest_ttl: Duration = _setting(
+        "IOT_REST_TTL",
+        timedelta(days=10),
+        "wall time that the parts of a rest are kept; at least L + C for real sensors",
+    )
+
+    @field_validator("rest_ttl")
+    @classmethod
+    def _a_second_at_least(cls, duration: timedelta) -> timedelta:
+        if duration < timedelta(seconds=1):
+            raise ValueError("must be at least a second")
+        return duration
 
     @property
     def checkpoint_uri(self) -> str:
         """Where Flink keeps checkpoints and savepoints, as a URI without a trailing slash."""
         return (self.checkpoints or (self.data_dir / "data" / "flink").as_uri()).rstrip("/")
 
-    @property
-    def kafka_host(self) -> str:
-        """Host of the first bootstrap server."""
-        return self.kafka.split(",")[0].rsplit(":", 1)[0]
+
+class IngestSettings(_Group):
+    """The ingest bridge."""
+
+    group: str = _setting("IOT_INGEST_GROUP", "ingest", "consumer group of the bridge")
+    batch: int = _setting("IOT_BATCH", 5000, "most records written to Redis at once", ge=1, le=100_000)
+    settle: Duration = _setting(
+        "IOT_SETTLE", timedelta(seconds=2), "wall time that a tombstone waits for the value that replaces it"
+    )
+
+
+class MonitoringSettings(_Group):
+    """What can be seen of the processes from outside."""
+
+    host: str = _setting(
+        "IOT_METRICS_HOST",
+        "127.0.0.1",
+        "address on which /metrics and /health are served; 0.0.0.0 in a container",
+        pattern=r"^[A-Za-z0-9_.:-]+$",
+    )
+    producer_port: int = _port("IOT_PRODUCER_METRICS", 9251, "port of the producer's /metrics and /health; 0: none")
+    ingest_port: int = _port("IOT_INGEST_METRICS", 9252, "port of the bridge's /metrics and /health; 0: none")
+    job_port: int = _port(
+        "IOT_JOB_METRICS", 9250, "port of the Flink job's /metrics and /health; 0: none, and no exporter"
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "IOT_LOG_FORMAT", "text", "log lines as text, or as json: one object a line; of the local Kafka and Flink too"
+    )
+
+
+class BoardSettings(_Group):
+    """The board."""
+
+    url: str = _setting(
+        "IOT_BOARD",
+        "http://127.0.0.1:8000",
+        "address on which the board listens; http://0.0.0.0:PORT in a container; empty: none",
+        pattern=r"^(http://[A-Za-z0-9_.-]+:\d{1,5})?$",
+    )
 
     @property
-    def kafka_port(self) -> int:
-        """Port of the first bootstrap server: the one that a local broker listens on."""
-        return int(self.kafka.split(",")[0].rsplit(":", 1)[1])
-
-    @property
-    def kafka_protocol(self) -> str:
-        """Kafka's word for how a client connects: with or without login and TLS."""
-        return ("SASL_" if self.kafka_user else "") + ("SSL" if self.kafka_ca else "PLAINTEXT")
-
-    @property
-    def redis_port(self) -> int:
-        """Port in the Redis URL, 6379 where it names none."""
-        return urlsplit(self.redis).port or 6379
-
-    @property
-    def flink_host(self) -> str:
-        """Host in the Flink REST address."""
-        return urlsplit(self.flink).hostname or "127.0.0.1"
-
-    @property
-    def board_port(self) -> int:
+    def port(self) -> int:
         """Port of the board, 0 where there is none."""
-        return urlsplit(self.board).port or 0
+        return urlsplit(self.url).port or 0
+
+
+class GrafanaSettings(_Group):
+    """A Grafana that the dashboards are pushed into."""
+
+    url: str = _setting("IOT_GRAFANA", "http://127.0.0.1:3000", "where Grafana is", pattern=r"^https?://[^@]+$")
+    token: SecretStr = _setting(
+        "IOT_GRAFANA_TOKEN", NO_PASSWORD, "token of a service account of Grafana, with the role Admin"
+    )
+    redis: str = _setting(
+        "IOT_GRAFANA_REDIS",
+        "",
+        "Redis as Grafana reaches it, host:port; empty: as in IOT_REDIS",
+        pattern=r"^([A-Za-z0-9_.-]+:\d{1,5})?$",
+    )
+
+
+class StackSettings(_Group):
+    """The servers of the local stack."""
+
+    kafka_controller_port: int = _port("IOT_KAFKA_CONTROLLER_PORT", 9093, "KRaft controller of the local stack")
+    certificate: OptionalPath = _setting(
+        "IOT_STACK_CERTIFICATE",
+        None,
+        "PEM file with certificate and key of the local Kafka and Redis; empty: no TLS there",
+    )
+    flink_rpc_port: int = _port("IOT_FLINK_RPC_PORT", 6123, "JobManager RPC of the local stack")
+    zookeeper_port: int = _port("IOT_ZOOKEEPER_PORT", 2181, "ZooKeeper of the local stack")
+    kafka_heap: str = _setting("IOT_KAFKA_HEAP", "512m", "Java heap of the local broker", pattern=MEMORY)
+    redis_memory: str = _setting(
+        "IOT_REDIS_MEMORY", "1g", "memory of the local Redis; when it is full the bridge waits for more", pattern=MEMORY
+    )
+    jobmanager_memory: str = _setting(
+        "IOT_JOBMANAGER_MEMORY", "1024m", "memory of the local JobManager", pattern=MEMORY
+    )
+    taskmanager_memory: str = _setting(
+        "IOT_TASKMANAGER_MEMORY", "1536m", "memory of the local TaskManager", pattern=MEMORY
+    )
+    task_slots: int = _setting("IOT_TASK_SLOTS", 4, "task slots of the local TaskManager", ge=1, le=64)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of them. Immutable: ``replace`` gives a variant."""
+
+    system: SystemSettings
+    kafka: KafkaSettings
+    redis: RedisSettings
+    flink: FlinkSettings
+    time: TimeSettings
+    job: JobSettings
+    ingest: IngestSettings
+    monitoring: MonitoringSettings
+    board: BoardSettings
+    grafana: GrafanaSettings
+    stack: StackSettings
+
+    @classmethod
+    def of(cls, *, env_file: str | None = ".env", **given: Any) -> Self:
+        """The settings; those that are given go before the environment, and that before the file.
+
+        A setting is named like its variable, in lower case without ``IOT_``. Raises ``UserError`` that names each
+        malformed one, ``TypeError`` when there is none of that name.
+        """
+        if unknown := sorted(given.keys() - {variable.name for variable in variables()}):
+            raise TypeError(f"there is no setting {unknown[0]}")
+        values = {f"IOT_{name.upper()}": value for name, value in given.items()}
+        groups: dict[str, Any] = {}
+        wrong: dict[str, None] = {}
+        for name, group in GROUPS.items():
+            own = {alias for field in group.model_fields.values() if (alias := str(field.validation_alias)) in values}
+            try:
+                groups[name] = group(_env_file=env_file, **{alias: values[alias] for alias in own})
+            except ValidationError as error:
+                wrong |= dict.fromkeys(_described(error))
+        if wrong:
+            raise UserError("\n".join(wrong))
+        return cls(**groups)
+
+    def replace(self, **changes: Any) -> Self:
+        """These settings with some others, which are named as for ``of`` and not validated."""
+        groups: dict[str, Any] = {}
+        for variable in variables():
+            if variable.name in changes:
+                update = {variable.field: changes[variable.name]}
+                group = groups.get(variable.group) or getattr(self, variable.group)
+                groups[variable.group] = group.model_copy(update=update)
+        if unknown := sorted(changes.keys() - {variable.name for variable in variables()}):
+            raise TypeError(f"there is no setting {unknown[0]}")
+        return replace(self, **groups)
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its name, as for ``of``."""
+        return {variable.name: getattr(getattr(self, variable.group), variable.field) for variable in variables()}
+
+    def environment(self, *, only_redis_as_viewer: bool = False) -> dict[str, str]:
+        """These settings as environment variables, for a process that is to have the same.
+
+        Without Grafana's token. With ``only_redis_as_viewer`` without passwords but the viewer's; those that are in
+        files stay where they are.
+        """
+        found = {}
+        for variable in variables():
+            group: _Group = getattr(self, variable.group)
+            value = getattr(group, variable.field)
+            if isinstance(value, SecretStr):
+                hidden = only_redis_as_viewer and variable.name != "redis_viewer_password"
+                value = "" if hidden else value.get_secret_value()
+            elif value is not None:
+                value = group.model_dump(mode="json", include={variable.field})[variable.field]
+            found[f"IOT_{variable.name.upper()}"] = "" if value is None else str(value)
+        del found["IOT_GRAFANA_TOKEN"]
+        return found
 
     @property
-    def flink_port(self) -> int:
-        """Port in the Flink REST address, 8081 where it names none."""
-        return urlsplit(self.flink).port or 8081
+    def prefix(self) -> str:
+        """Stands before the name of every topic, series and group."""
+        return self.system.prefix
+
+    @property
+    def partitions(self) -> int:
+        """Partitions of dailyAggr."""
+        return self.system.partitions
+
+    @property
+    def sensors(self) -> Path:
+        """The file of the sensor catalogue."""
+        return self.system.sensors
+
+    @property
+    def data_dir(self) -> Path:
+        """Where this machine keeps what the system writes."""
+        return self.system.data_dir
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where the passwords are that were not given themselves, one a file."""
+        return self.system.secrets_dir
+
+
+GROUPS: dict[str, type[_Group]] = {
+    "system": SystemSettings,
+    "kafka": KafkaSettings,
+    "redis": RedisSettings,
+    "flink": FlinkSettings,
+    "time": TimeSettings,
+    "job": JobSettings,
+    "ingest": IngestSettings,
+    "monitoring": MonitoringSettings,
+    "board": BoardSettings,
+    "grafana": GrafanaSettings,
+    "stack": StackSettings,
+}
+"""The groups by their names in ``Settings``."""
+assert list(GROUPS) == [field.name for field in fields(Settings)]
+
+
+class Variable(NamedTuple):
+    """A setting: the name of its variable in lower case without ``IOT_``, its group, its field there."""
+
+    name: str
+    group: str
+    field: str
+    info: FieldInfo
+
+
+def variables() -> Iterator[Variable]:
+    """Every setting, in the order of the groups; one that several groups have, several times."""
+    for name, group in GROUPS.items():
+        for field, info in group.model_fields.items():
+            yield Variable(str(info.validation_alias).removeprefix("IOT_").lower(), name, field, info)
 
 
 def load_settings(**given: Any) -> Settings:
@@ -284,21 +474,16 @@ def load_settings(**given: Any) -> Settings:
 
     Raises ``UserError`` that names each malformed setting.
     """
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        wrong = [f"{_variable(e['loc'])}: {e['msg']}{_shown(e['loc'], e['input'])}" for e in error.errors()]
-        raise UserError("\n".join(wrong)) from error
+    return Settings.of(**{name: value for name, value in given.items() if value is not None})
 
 
-def _shown(location: tuple[int | str, ...], value: object) -> str:
-    """What was given, unless it is, or holds, a password."""
-    return f" (it is {value!r})" if location and location[0] in Settings.model_fields.keys() - HIDDEN else ""
+def _described(error: ValidationError) -> Iterator[str]:
+    """A line for each malformed setting, with what was given unless it is, or holds, a password."""
+    for wrong in error.errors():
+        variable = str(wrong["loc"][0])
+        given = "" if variable in HIDDEN else f" (it is {wrong['input']!r})"
+        yield f"{variable}: {wrong['msg']}{given}"
 
 
-HIDDEN = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr} | {"redis"}
+HIDDEN = {f"IOT_{v.name.upper()}" for v in variables() if v.info.annotation is SecretStr} | {"IOT_REDIS"}
 """Settings that are not repeated when they are malformed. A URL may have got a password."""
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return f"IOT_{str(location[0]).upper()}" if location else "settings"

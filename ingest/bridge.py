@@ -76,7 +76,7 @@ class Bridge:
         self._clock = clock
         self._stop = threading.Event()
         self._store = Store(settings, catalogue)
-        self._settling = Settling(settings.settle.total_seconds())
+        self._settling = Settling(settings.ingest.settle.total_seconds())
         self._dead_letters = DeadLetters(settings)
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
@@ -89,9 +89,9 @@ class Bridge:
         )
         self._consumer = Consumer(
             {
-                **kafka_options(settings),
+                **kafka_options(settings.kafka),
                 **PREFETCHING,
-                "group.id": settings.prefix + settings.ingest_group,
+                "group.id": settings.prefix + settings.ingest.group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 # While Redis is away nothing is polled; only after that long is the work given to another bridge.
@@ -105,7 +105,7 @@ class Bridge:
                 "log_level": 0,
             }
         )
-        self._watchdog = Watchdog(settings, self._readings, Watched(self._consumer, lambda: self.counts.records))
+        self._watchdog = Watchdog(settings.kafka, self._readings, Watched(self._consumer, lambda: self.counts.records))
 
     def stop(self) -> None:
         """Finish the batch under way, commit it, and return from ``run``. May be called from a signal handler."""
@@ -120,7 +120,7 @@ class Bridge:
         reported = self._clock()
         switch_interval, gc_threshold = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_SECONDS)
-        gc.set_threshold(max(gc_threshold[0], GC_BATCHES * self._settings.batch), *gc_threshold[1:])
+        gc.set_threshold(max(gc_threshold[0], GC_BATCHES * self._settings.ingest.batch), *gc_threshold[1:])
         try:
             self._patiently("Redis", self._store.ping)
             self._consumer.subscribe(
@@ -131,7 +131,7 @@ class Bridge:
             )
             while not self._stop.is_set():
                 self._watchdog.check()
-                self._carry(self._consumer.consume(self._settings.batch, POLL_SECONDS))
+                self._carry(self._consumer.consume(self._settings.ingest.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
                     self._report()

@@ -34,7 +34,7 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.prefix + DEAD_LETTERS
-        client = {**kafka_options(settings), "log_level": 0}
+        client = {**kafka_options(settings.kafka), "log_level": 0}
         self._producer = Producer(
             {
                 **client,
@@ -55,7 +55,7 @@ class DeadLetters:
             }
         )
         # Asked by the thread that writes: a client lets one thread in at a time.
-        self._watchdog = Watchdog(settings, self._topic, Watched(self._producer), Watched(self._reader))
+        self._watchdog = Watchdog(settings.kafka, self._topic, Watched(self._producer), Watched(self._reader))
         self._reading = False
         self._newest: dict[tuple[str, int], int] = {}
 

@@ -163,7 +163,7 @@ class BridgeMetrics(Collector):
 
     def __init__(self, settings: Settings, counts: Counts) -> None:
         self._counts = counts
-        self._lag = LagReader(settings, settings.ingest_group)
+        self._lag = LagReader(settings, settings.ingest.group)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""

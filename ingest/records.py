@@ -11,6 +11,7 @@ import msgspec
 from infrastructure.settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
+from topics.days import DAY_MS
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 from topics.reading import LATEST_TS, SITE, Invalid, Reading, Rules, decode, exact, wrong_number
 
@@ -29,9 +30,9 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 class Records:
     """Decodes the records of the topics. Nothing here raises for what the bytes are: that is an ``Invalid``."""
 
-    def __init__(self, catalogue: Catalogue, future_tolerance_ms: int, window_ms: int, sliding_window_ms: int) -> None:
+    def __init__(self, catalogue: Catalogue, future_tolerance_ms: int) -> None:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
-        self._days = results.Days(sliding_window_ms - window_ms)
+        self._days = results.Days(DAY_MS)
         self._sensors = catalogue
         self._raw: dict[tuple[str, str], Series] = {}
         """Raw series by site and sensor, of those that valid readings have named."""
@@ -41,9 +42,7 @@ class Records:
         """As these settings want them decoded."""
         return cls(
             catalogue,
-            future_tolerance_ms=milliseconds(settings.future_tolerance),
-            window_ms=milliseconds(settings.window),
-            sliding_window_ms=milliseconds(settings.sliding_window),
+            future_tolerance_ms=milliseconds(settings.time.future_tolerance),
         )
 
     def plain(self, value: bytes | None, sent: int) -> Point | None:

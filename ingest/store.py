@@ -49,7 +49,9 @@ class Store:
     """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
-        self._redis = redis_client(settings, "ingest", socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5)
+        self._redis = redis_client(
+            settings.redis, "ingest", socket_timeout=durable_ms / 1000 + 5, socket_connect_timeout=5
+        )
         self._prefix = settings.prefix
         self._units = {sensor.name: sensor.unit for sensor in catalogue.values()}
         self._durable_ms = durable_ms

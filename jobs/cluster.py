@@ -81,7 +81,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
         raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
     check_savepoint(settings, savepoint)
     wait_for_slots(settings)
-    rest = urlsplit(settings.flink)
+    rest = urlsplit(settings.flink.url)
     options = {
         "rest.address": rest.hostname,
         "rest.port": rest.port or 8081,
@@ -202,7 +202,7 @@ def newest_state(settings: Settings) -> str | None:
     """
     uri = urlsplit(_state_uri(settings))
     if uri.scheme not in ("", "file"):
-        raise ClusterError(f"{settings.checkpoint_uri} is not on this machine: name the checkpoint's path")
+        raise ClusterError(f"{settings.job.checkpoint_uri} is not on this machine: name the checkpoint's path")
     directory = Path(unquote(uri.path))
     states = [*directory.glob("checkpoints/*/chk-*/_metadata"), *directory.glob("savepoints/*/_metadata")]
     return max(states, key=lambda path: path.stat().st_mtime_ns).parent.as_uri() if states else None
@@ -211,7 +211,7 @@ def newest_state(settings: Settings) -> str | None:
 def check_savepoint(settings: Settings, savepoint: str | None) -> None:
     """Raise ``ClusterError`` when there is none; that of another cluster or in a storage service is not looked for."""
     path = urlsplit(savepoint or "")
-    here = path.scheme in ("", "file") and urlsplit(settings.flink).hostname in ("127.0.0.1", "localhost")
+    here = path.scheme in ("", "file") and urlsplit(settings.flink.url).hostname in ("127.0.0.1", "localhost")
     if savepoint and here and not (Path(unquote(path.path)) / "_metadata").is_file():
         raise ClusterError(f"there is no savepoint or checkpoint at {savepoint}: `--from latest` takes the newest one")
 
@@ -223,7 +223,7 @@ def wait_for_slots(settings: Settings) -> None:
     """
 
     @retry(
-        retry=retry_if_result(lambda of: of["slots-total"] > 0 and of["slots-available"] < settings.parallelism),
+        retry=retry_if_result(lambda of: of["slots-total"] > 0 and of["slots-available"] < settings.job.parallelism),
         wait=wait_fixed(0.1),
         stop=stop_after_delay(SLOT_SECONDS),
         retry_error_callback=lambda last: last.outcome and last.outcome.result(),
@@ -233,17 +233,17 @@ def wait_for_slots(settings: Settings) -> None:
 
     found = slots()
     free, total = found["slots-available"], found["slots-total"]
-    if total and free < settings.parallelism:
+    if total and free < settings.job.parallelism:
         fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
         raise ClusterError(
-            f"{settings.prefix}{NAME} needs {settings.parallelism} free task slots, and {free} of {total} are free: "
-            f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.parallelism} slots "
+            f"{settings.prefix}{NAME} needs {settings.job.parallelism} task slots, and {free} of {total} are free: "
+            f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.job.parallelism} slots "
             "(IOT_TASK_SLOTS of a local one)"
         )
 
 
 def _state_uri(settings: Settings) -> str:
-    return f"{settings.checkpoint_uri}/{settings.prefix}{NAME}"
+    return f"{settings.job.checkpoint_uri}/{settings.prefix}{NAME}"
 
 
 def wait_until_running(settings: Settings, job: str) -> None:
@@ -281,7 +281,7 @@ def wait_until_running(settings: Settings, job: str) -> None:
         raise ClusterError(
             f"job {job} is submitted, but after {START_SECONDS} s not all of its tasks run; the cluster has "
             f"{slots['slots-available']} free slots of {slots['slots-total']}, and a parallelism of "
-            f"{settings.parallelism} needs as many"
+            f"{settings.job.parallelism} needs as many"
         )
 
 
@@ -357,15 +357,13 @@ def _post(settings: Settings, path: str, body: dict[str, Any]) -> Any:
 
 def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     try:
-        answer = requests.request(method, settings.flink + path, timeout=TIMEOUT, **arguments)
+        answer = requests.request(method, settings.flink.url + path, timeout=TIMEOUT, **arguments)
     except requests.RequestException as error:
         raise AwayError(
-            f"Flink does not answer at {settings.flink}: is it running? Start it, or set IOT_FLINK"
+            f"Flink does not answer at {settings.flink.url}: is it running? Start it, or set IOT_FLINK"
         ) from error
     if answer.status_code == requests.codes.service_unavailable:
-        raise AwayError(
-            f"the JobManager at {settings.flink} is starting, or was killed and is coming back: try again in a moment"
-        )
+        raise AwayError(f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment")
     if not answer.ok:
         if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
             raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")

@@ -15,19 +15,19 @@ def properties(settings: Settings) -> dict[str, str]:
     So it stands in no SQL, plan, job graph, checkpoint, log or page of Flink, and its file, as that of IOT_KAFKA_CA,
     must be at the same path on each of their machines.
     """
-    options = {"bootstrap.servers": settings.kafka, "security.protocol": settings.kafka_protocol}
-    if settings.kafka_user:
-        if settings.kafka_password.get_secret_value():
+    options = {"bootstrap.servers": settings.kafka.servers, "security.protocol": settings.kafka.protocol}
+    if settings.kafka.user:
+        if settings.kafka.password.get_secret_value():
             provider, place = "EnvVarConfigProvider", "IOT_KAFKA_PASSWORD"
         else:
             provider, place = "DirectoryConfigProvider", f"{settings.secrets_dir}:kafka_password"
         options |= {
             "config.providers": "secret",
             "config.providers.secret.class": f"{KAFKA}.config.provider.{provider}",
-            "sasl.mechanism": settings.kafka_mechanism,
+            "sasl.mechanism": settings.kafka.mechanism,
             "sasl.jaas.config": f"{KAFKA}.security.scram.ScramLoginModule required "
-            f'username="{settings.kafka_user}" password="${{secret:{place}}}";',
+            f'username="{settings.kafka.user}" password="${{secret:{place}}}";',
         }
-    if settings.kafka_ca:
-        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(settings.kafka_ca)}
+    if settings.kafka.ca:
+        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(settings.kafka.ca)}
     return options

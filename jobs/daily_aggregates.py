@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import typer
 
-from infrastructure.settings import Settings, load_settings, milliseconds
+from infrastructure.settings import Settings, load_settings, milliseconds, variables
 from jobs.bounds import Bounds
 from jobs.statements import DEFINITIONS, RESULTS, open_for, parameters, statements
 from topics import catalogue
@@ -39,7 +39,7 @@ def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str,
     """Flink's options for this job, apart from where it runs and where its checkpoints go."""
     return {
         "pipeline.name": settings.prefix + NAME,
-        "parallelism.default": str(settings.parallelism),
+        "parallelism.default": str(settings.job.parallelism),
         "pipeline.object-reuse": "true",
         "table.local-time-zone": "UTC",
         # The legacy windows support corrections; window TVFs do not.
@@ -47,7 +47,7 @@ def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str,
         # Fire at once: a delayed firing would be lost when the window is purged in between (a fast replay).
         "table.exec.emit.late-fire.enabled": "true",
         "table.exec.emit.late-fire.delay": "0 s",
-        "execution.checkpointing.interval": f"{milliseconds(settings.checkpoint_interval)} ms",
+        "execution.checkpointing.interval": f"{milliseconds(settings.job.checkpoint_interval)} ms",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         # While none can be written (a full disk, say) results go on; `make status` shows how old the newest one is.
         "execution.checkpointing.tolerable-failed-checkpoints": str(2**31 - 1),
@@ -60,12 +60,12 @@ def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str,
 def digest(settings: Settings) -> str:
     """Names what the live job is declared by: SQL, with the catalogue in it, options, and the checkpoints' place."""
     values = parameters(settings, catalogue.read(settings.sensors))
-    declared = [*statements([*DEFINITIONS, *RESULTS], values), configuration(settings), settings.checkpoint_uri]
+    declared = [*statements([*DEFINITIONS, *RESULTS], values), configuration(settings), settings.job.checkpoint_uri]
     return hashlib.sha256(json.dumps(declared).encode()).hexdigest()
 
 
 def _default(setting: str) -> str:
-    return f"IOT_{setting.upper()}, {Settings.model_fields[setting].default}"
+    return next(f"IOT_{setting.upper()}, {v.info.default}" for v in variables() if v.name == setting)
 
 
 @app.command()

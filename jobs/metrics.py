@@ -32,7 +32,7 @@ def serve(settings: Settings) -> None:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    if not metrics_endpoint.serve(JobMetrics(settings), settings.job_metrics, "IOT_JOB_METRICS"):
+    if not metrics_endpoint.serve(JobMetrics(settings), settings.monitoring.job_port, "IOT_JOB_METRICS"):
         raise UserError("no metrics of the job are served: set IOT_JOB_METRICS to a port that is free")
     done.wait()
 
@@ -43,7 +43,7 @@ class JobMetrics(Collector):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._readings = settings.prefix + READINGS
-        self._lag = LagReader(settings, settings.job_group)
+        self._lag = LagReader(settings, settings.job.group)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""

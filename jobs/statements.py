@@ -11,9 +11,11 @@ from infrastructure.settings import Settings, milliseconds
 from jobs import connector
 from jobs.bounds import NEVER, Bounds
 from topics.catalogue import Catalogue
+from topics.days import DAY_MS
 from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.reading import HEARTBEAT, LATEST_TS
 
+DAY = timedelta(days=1)
 SQL = Path(__file__).with_name("sql")
 DEFINITIONS = ("readings", "clock", "lateness", "aggregates", "sinks")
 RESULTS = ("results",)
@@ -22,8 +24,8 @@ RESULTS = ("results",)
 def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = None) -> dict[str, str]:
     """Every parameter of the files in ``sql/``, as SQL text; without ``bounds`` those of the live job."""
     meters = catalogue.meters.items()
-    remembered = settings.allowed_lateness + settings.catch_up + settings.watermark_delay
-    before = milliseconds(settings.sliding_window - settings.window)
+    remembered = settings.time.allowed_lateness + settings.time.catch_up + settings.time.watermark_delay
+    before = DAY_MS
     return {
         "kafka": ",\n    ".join(
             f"'properties.{name}' = {_text(value)}" for name, value in connector.properties(settings).items()
@@ -35,10 +37,10 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         ),
         "first_ms": str(max(0, bounds.first_day - before) if bounds else 0),
         "first_day_ms": str(bounds.first_day if bounds else 0),
-        "last_ms": str(bounds.last_day + milliseconds(settings.window) - 1 if bounds else LATEST_TS),
+        "last_ms": str(bounds.last_day + DAY_MS - 1 if bounds else LATEST_TS),
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
-        "group": settings.prefix + settings.job_group,
+        "group": settings.prefix + settings.job.group,
         "known_sensors": _names([HEARTBEAT, *catalogue]),
         # There is always one: an empty list is no SQL.
         "meters": _names(["", *(sensor.name for sensor in catalogue.values() if sensor.aggregate == "difference")]),
@@ -46,24 +48,24 @@ def parameters(settings: Settings, catalogue: Catalogue, bounds: Bounds | None =
         "meter_of": _constants("STRING", ((part, _text(meter)) for meter, parts in meters for part in parts)),
         "slot_of": _constants("INT", ((part, str(n)) for _, parts in meters for n, part in enumerate(parts, 1))),
         "parts_of": _constants("INT", ((meter, str(1 + len(parts))) for meter, parts in meters)),
-        "window": _interval(settings.window),
-        "window_ms": str(milliseconds(settings.window)),
-        "sliding_window": _interval(settings.sliding_window),
+        "window": _interval(DAY),
+        "window_ms": str(DAY_MS),
+        "sliding_window": _interval(2 * DAY),
         "sliding_span_ms": str(before),
-        "watermark_delay": _interval(settings.watermark_delay),
-        "watermark_delay_ms": str(milliseconds(settings.watermark_delay)),
-        "allowed_lateness_ms": str(milliseconds(settings.allowed_lateness)),
+        "watermark_delay": _interval(settings.time.watermark_delay),
+        "watermark_delay_ms": str(milliseconds(settings.time.watermark_delay)),
+        "allowed_lateness_ms": str(milliseconds(settings.time.allowed_lateness)),
         "memory_ms": str(milliseconds(remembered)),
         "open_ms": str(milliseconds(open_for(settings, bounds))),
-        "future_tolerance_ms": str(milliseconds(settings.future_tolerance)),
-        "flush_ms": str(milliseconds(settings.sink_flush)),
-        "rest_ttl": f"{milliseconds(settings.rest_ttl)}ms",
+        "future_tolerance_ms": str(milliseconds(settings.time.future_tolerance)),
+        "flush_ms": str(milliseconds(settings.job.sink_flush)),
+        "rest_ttl": f"{milliseconds(settings.job.rest_ttl)}ms",
     }
 
 
 def open_for(settings: Settings, bounds: Bounds | None) -> timedelta:
     """For how long the windows stay open behind the watermark: L + C, in a bounded run to its end."""
-    return settings.allowed_lateness + (settings.catch_up if bounds is None else NEVER)
+    return settings.time.allowed_lateness + (settings.time.catch_up if bounds is None else NEVER)
 
 
 def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]:
@@ -83,9 +85,9 @@ def statements(files: Iterable[str], values: Mapping[str, str]) -> Iterator[str]
 def _unbounded(settings: Settings) -> dict[str, str]:
     return {
         "startup.mode": "earliest-offset",
-        "watermark.idle-timeout": f"{milliseconds(settings.watermark_idleness)} ms",
+        "watermark.idle-timeout": f"{milliseconds(settings.time.watermark_idleness)} ms",
         "watermark.alignment.group": "readings",
-        "watermark.alignment.max-drift": f"{milliseconds(settings.watermark_drift)} ms",
+        "watermark.alignment.max-drift": f"{milliseconds(settings.time.watermark_drift)} ms",
         "watermark.alignment.update-interval": "100 ms",
     }
 

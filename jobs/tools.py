@@ -91,7 +91,7 @@ def flink_environment(settings: Settings) -> dict[str, str]:
         # The scripts look for `java` on the PATH before they look at JAVA_HOME.
         "PATH": f"{java_home()}/bin:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
     }
-    if given := settings.kafka_password.get_secret_value():  # one in a file is looked up there (jobs/connector.py)
+    if given := settings.kafka.password.get_secret_value():  # one in a file is looked up there (jobs/connector.py)
         environment["IOT_KAFKA_PASSWORD"] = given
     if flink_conf(settings).exists():  # a client of another cluster does with Flink's defaults
         environment["FLINK_CONF_DIR"] = str(flink_conf(settings))

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from infrastructure.kafka.admin import partitions
-from infrastructure.kafka.log import read
+from infrastructure.kafka.reader import read_topic
 from infrastructure.settings import Settings, milliseconds
 from operations.dead_letters.letters import BY_SETTINGS, letters
 from topics import results
 from topics.catalogue import Catalogue
+from topics.days import day_of
 from topics.names import AGG_DAY_COUNT, AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.origin import Origin
 from topics.reading import Invalid, Rules, decode
@@ -51,17 +52,16 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
     """Read the topics up to their ends and compare, day by day.
 
     A day that no sensor has closed yet is open: its readings are neither counted nor missing. A reading that came again
-    when nobody remembered it may be counted, and stand in lateRej too: the count tells. Raises ``LogError`` when Kafka
-    does not answer.
+    when nobody remembered it may be counted, and stand in lateRej too: the count tells. Raises ``TopicReadError`` when
+    Kafka does not answer.
     """
     account = Account()
-    window = milliseconds(settings.window)
     found = _Readings(settings, catalogue, account)
     seen = found.by_day(READINGS)
     account.readings = sum(map(len, seen.values()))
-    history = found.by_day(HISTORY) if settings.prefix + HISTORY in partitions(settings) else {}
+    history = found.by_day(HISTORY) if settings.prefix + HISTORY in partitions(settings.kafka) else {}
     account.history = sum(map(len, history.values()))
-    rejected = _rejected(settings, window)
+    rejected = _rejected(settings)
     counts = _counts(settings)
     closed = max((start for _, _, start in counts), default=-1)
 
@@ -107,14 +107,14 @@ class _Readings:
         self.again: dict[Day, set[int]] = defaultdict(set)
         self._settings = settings
         self._account = account
-        self._rules = Rules(catalogue, milliseconds(settings.future_tolerance))
+        self._rules = Rules(catalogue, milliseconds(settings.time.future_tolerance))
         self._by_settings = {letter.origin for letter in letters(settings) if letter.reason in BY_SETTINGS}
 
     def by_day(self, topic: str) -> dict[Day, set[int]]:
         """The readings of a topic, each name once, by sensor and day."""
-        account, window = self._account, milliseconds(self._settings.window)
+        account = self._account
         seen: dict[Day, set[int]] = defaultdict(set)
-        for message in read(self._settings, self._settings.prefix + topic):
+        for message in read_topic(self._settings.kafka, self._settings.prefix + topic):
             account.records += 1
             found = decode(message.value(), message.timestamp()[1], self._rules)
             account.heartbeats += not found
@@ -123,7 +123,7 @@ class _Readings:
                     account.invalid += 1
                     self.wrong.add(Origin.of(message))
                     continue
-                day = (item.site, item.sensor, item.ts - item.ts % window)
+                day = (item.site, item.sensor, day_of(item.ts))
                 if (origin := Origin.of(message)) in self._by_settings:
                     self.excused.add(origin)
                     self.aside[day].add(item.ts)
@@ -151,12 +151,12 @@ def _accepted(there: set[int], late: set[int], again: set[int], count: int) -> i
     return min(max(least, count), least + len(there & late & again))
 
 
-def _rejected(settings: Settings, window: int) -> dict[Day, set[int]]:
+def _rejected(settings: Settings) -> dict[Day, set[int]]:
     rejected: dict[Day, set[int]] = defaultdict(set)
-    for message in read(settings, settings.prefix + REJECTED):
+    for message in read_topic(settings.kafka, settings.prefix + REJECTED):
         with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
             name = results.rejected_key(message.key() or b"")
-            day = (name.site, name.sensor, name.ts - name.ts % window)
+            day = (name.site, name.sensor, day_of(name.ts))
             (rejected[day].discard if message.value() is None else rejected[day].add)(name.ts)
     return rejected
 
@@ -165,7 +165,7 @@ def _counts(settings: Settings) -> dict[Day, tuple[int, bool]]:
     """Readings counted by day, and whether a merge has brought that."""
     counts: dict[Day, tuple[int, bool]] = {}
     days = results.Days(0)
-    for message in read(settings, settings.prefix + AGGREGATES):
+    for message in read_topic(settings.kafka, settings.prefix + AGGREGATES):
         with suppress(ValueError):
             key = results.aggregate_key(message.key() or b"")
             if key.series != AGG_DAY_COUNT:

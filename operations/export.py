@@ -102,7 +102,7 @@ def export(settings: Settings, wanted: Sequence[str], span: Span, target: Target
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
     except redis.RedisError as error:
-        raise UnavailableError(redis_unavailable(settings, settings.redis_viewer_user, error)) from error
+        raise UnavailableError(redis_unavailable(settings, settings.redis.viewer_user, error)) from error
     finally:
         stored.close()
 

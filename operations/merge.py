@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from infrastructure.kafka import admin, log
+from infrastructure.kafka import admin, offsets
+from infrastructure.kafka.reader import read_topic
+from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings, milliseconds
 from operations import replay, results
 from operations.results import Change, Results
 from topics import catalogue
+from topics.days import day_of
 from topics.errors import UserError
 from topics.names import HISTORY, READINGS, partition, sensor_key
 from topics.reading import Reading, Rules, decode
@@ -36,7 +39,7 @@ def choose(settings: Settings, source: str, *, overwrite: bool) -> Choice:
 
     Raises ``UserError`` when it has no results.
     """
-    theirs = results.read(settings.model_copy(update={"prefix": source}))
+    theirs = results.read(settings.replace(prefix=source))
     if not theirs.found:
         raise UserError(f"{source} holds no results: `python -m jobs replay --source {source}` computes them")
     days = {result.place.day for result in theirs.found.values()}
@@ -79,30 +82,29 @@ def _unit(change: Change) -> Unit:
 def _newest_free(settings: Settings) -> tuple[int | None, str]:
     """The last day that the live job corrects no more, and why no later one; None when there are no live readings."""
     topic = settings.prefix + READINGS
-    if topic not in admin.partitions(settings) or not any(admin.end_offsets(settings, topic).values()):
+    if topic not in admin.partitions(settings.kafka) or not any(offsets.end_offsets(settings.kafka, topic).values()):
         return None, ""
     return replay.newest_settled(settings, catalogue.read(settings.sensors))
 
 
 def _copy_readings(settings: Settings, source: str, units: set[Unit], report: Callable[[int, int], None]) -> int:
     sensors = catalogue.read(settings.sensors)
-    rules = Rules(sensors, milliseconds(settings.future_tolerance))
-    window = milliseconds(settings.window)
+    rules = Rules(sensors, milliseconds(settings.time.future_tolerance))
     admin.create(settings, (HISTORY,))  # a system from before there was one
     target = settings.prefix + HISTORY
-    partitions = admin.partitions(settings)[target]
-    total = sum(admin.end_offsets(settings, source + READINGS).values())
+    partitions = admin.partitions(settings.kafka)[target]
+    total = sum(offsets.end_offsets(settings.kafka, source + READINGS).values())
 
-    def chosen() -> Iterator[log.Record]:
-        for number, message in enumerate(log.read(settings, source + READINGS), 1):
+    def chosen() -> Iterator[Record]:
+        for number, message in enumerate(read_topic(settings.kafka, source + READINGS), 1):
             sent = message.timestamp()[1]
             for item in decode(message.value(), sent, rules):
-                if isinstance(item, Reading) and (item.site, item.ts - item.ts % window) in units:
+                if isinstance(item, Reading) and (item.site, day_of(item.ts)) in units:
                     key = sensor_key(item.site, item.sensor)
                     where = partition(key, sensors[item.sensor].partition_class, sensors, partitions)
-                    yield log.Record(target, key, message.value(), where, sent)
+                    yield Record(target, key, message.value(), where, sent)
             if number % 1000 == 0:
                 report(number, total)
         report(total, total)
 
-    return log.write(settings, chosen())
+    return write_records(settings.kafka, chosen())

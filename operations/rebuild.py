@@ -39,7 +39,7 @@ from confluent_kafka import KafkaException, Message
 
 from infrastructure.kafka import admin
 from infrastructure.kafka.diagnostics import explain
-from infrastructure.kafka.log import TopicReader
+from infrastructure.kafka.reader import TopicReader
 from infrastructure.redis.diagnostics import redis_unavailable
 from infrastructure.settings import Settings
 from ingest.records import Point, Records
@@ -105,7 +105,7 @@ class Rebuild:
                 for topic in (READINGS, HISTORY, AGGREGATES, REJECTED):
                     name = self._settings.prefix + topic
                     if topic in (AGGREGATES, REJECTED) or name in there:  # a replay has results alone
-                        readers[topic] = TopicReader(self._settings, name)
+                        readers[topic] = TopicReader(self._settings.kafka, name)
                 self._left = sum(reader.waiting() for reader in readers.values())
                 if replace:
                     self._store.clear()
@@ -189,8 +189,8 @@ class Rebuild:
 
     def _write(self, states: dict[Place, float | None]) -> None:
         points = [Point(series, ts, value) for (series, ts), value in states.items()]
-        for start in range(0, len(points), self._settings.batch):
-            some = points[start : start + self._settings.batch]
+        for start in range(0, len(points), self._settings.ingest.batch):
+            some = points[start : start + self._settings.ingest.batch]
             self._store.write([point for point in some if point.value is not None])
             self._store.delete([point for point in some if point.value is None])
 
@@ -208,8 +208,8 @@ def _told(settings: Settings) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise UserError(f"Kafka does not go on at {settings.kafka}: {explain(error)}. {AGAIN}") from error
+        raise UserError(f"Kafka does not go on at {settings.kafka.servers}: {explain(error)}. {AGAIN}") from error
     except redis.RedisError as error:
-        raise UnavailableError(f"{redis_unavailable(settings, settings.redis_ingest_user, error)}. {AGAIN}") from error
+        raise UnavailableError(f"{redis_unavailable(settings, settings.redis.ingest_user, error)}. {AGAIN}") from error
     except StoreError as error:
         raise UserError(f"Redis refuses: {error}") from error

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from commands.results_report import day_text
-from infrastructure.kafka import admin, log
+from infrastructure.kafka import admin, offsets
+from infrastructure.kafka.partition_states import describe
+from infrastructure.kafka.reader import TopicReadError
 from infrastructure.settings import Settings, milliseconds
 from jobs import cluster
 from jobs.bounds import NEVER, Bounds
@@ -25,6 +27,7 @@ from jobs.tools import Tools
 from operations.clock import watermark
 from topics import catalogue
 from topics.catalogue import Catalogue
+from topics.days import DAY_MS
 from topics.errors import UserError
 from topics.names import AGGREGATES, READINGS, REJECTED
 
@@ -79,26 +82,25 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     """
     sensors = catalogue.read(settings.sensors)
     topic = settings.prefix + READINGS
-    if topic not in admin.partitions(settings):
-        raise log.LogError(
+    if topic not in admin.partitions(settings.kafka):
+        raise TopicReadError(
             f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
             "(`python -m topics create`, `python -m producer backfill --into PREFIX`)"
         )
-    begin, end = admin.first_offsets(settings, topic), admin.end_offsets(settings, topic)
+    begin, end = offsets.first_offsets(settings.kafka, topic), offsets.end_offsets(settings.kafka, topic)
     left_out = []
-    window = milliseconds(settings.window)
 
     newest, why = _newest_day(settings, sensors, end)
     if correcting:
         settled, unsettled = newest_settled(settings, sensors)
         if settled < newest:
             newest, why = settled, unsettled
-    beyond = LeftOut(max(first or 0, newest + window), last, why)
+    beyond = LeftOut(max(first or 0, newest + DAY_MS), last, why)
     if correcting if last is None else last > newest:
         left_out.append(beyond)
     oldest = _oldest_day(settings, begin, newest)
     if oldest and (first is None or first < oldest):
-        left_out += [LeftOut(first, oldest - window, "dailyAggr holds their readings no more, or not all of them")]
+        left_out += [LeftOut(first, oldest - DAY_MS, "dailyAggr holds their readings no more, or not all of them")]
     bounds = Bounds(
         source=settings.prefix,
         start=begin,
@@ -109,8 +111,8 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     if bounds.last_day < bounds.first_day:
         raise UserError("no day can be replayed:\n" + "\n".join(described(left_out or [beyond])))
     if first is not None:
-        before = milliseconds(settings.sliding_window - settings.window + settings.future_tolerance)
-        found = admin.offsets_at(settings, topic, max(0, bounds.first_day - before))
+        before = DAY_MS + milliseconds(settings.time.future_tolerance)
+        found = offsets.offsets_at(settings.kafka, topic, max(0, bounds.first_day - before))
         bounds = msgspec.structs.replace(bounds, start={p: max(begin[p], found[p]) for p in begin})
     return Plan(bounds, left_out)
 
@@ -135,7 +137,7 @@ def run(
     update: dict[str, object] = {"prefix": into}
     if accept_late:
         update["allowed_lateness"] = NEVER
-    own = settings.model_copy(update=update)
+    own = settings.replace(**update)
     _refuse_to_disturb(own, what.bounds.source)
     with _cancelled_on_error(own):
         for attempt in range(1, ATTEMPTS + 1):
@@ -191,7 +193,7 @@ def described(left_out: list[LeftOut]) -> Iterator[str]:
 
 def _refuse_to_disturb(settings: Settings, source: str) -> None:
     """Raise ``UserError`` when the results of a system that is at work would be replaced."""
-    if settings.prefix != source and settings.prefix + READINGS in admin.partitions(settings):
+    if settings.prefix != source and settings.prefix + READINGS in admin.partitions(settings.kafka):
         raise UserError(
             f"{settings.prefix}{READINGS} is there: {settings.prefix} is a system of its own. Choose another"
         )
@@ -201,30 +203,30 @@ def _refuse_to_disturb(settings: Settings, source: str) -> None:
 
 def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> tuple[int, str]:
     """The last day that is closed by what dailyAggr holds, and why no later one."""
-    window = milliseconds(settings.window)
     reached = watermark(settings, sensors, end)
     if reached is None:
-        return -window, "dailyAggr holds no readings"
-    return (reached + 1) // window * window - window, f"not closed yet, the stream is at {_instant(reached)}"
+        return -DAY_MS, "dailyAggr holds no readings"
+    return (reached + 1) // DAY_MS * DAY_MS - DAY_MS, f"not closed yet, the stream is at {_instant(reached)}"
 
 
 def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
     """The last day whose windows the live job has given up, and so corrects no more."""
-    window = milliseconds(settings.window)
-    group = settings.prefix + settings.job_group
+    group = settings.prefix + settings.job.group
     topic = settings.prefix + READINGS
-    upto = {p: offset for (name, p), offset in admin.committed_offsets(settings, group).items() if name == topic}
+    upto = {
+        p: offset for (name, p), offset in offsets.committed_offsets(settings.kafka, group).items() if name == topic
+    }
     reached = watermark(settings, sensors, upto)
     if reached is None:
         return (
-            -window,
+            -DAY_MS,
             f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere",
         )
-    open_for = milliseconds(settings.allowed_lateness + settings.catch_up)
-    settled = (reached + 1 - open_for) // window * window - window
+    open_for = milliseconds(settings.time.allowed_lateness + settings.time.catch_up)
+    settled = (reached + 1 - open_for) // DAY_MS * DAY_MS - DAY_MS
     return settled, (
         f"the live job may still correct them: it is at {_instant(reached)}, and corrects a day until "
-        f"{settings.allowed_lateness + settings.catch_up} after its end. `--into PREFIX` computes them beside"
+        f"{settings.time.allowed_lateness + settings.time.catch_up} after its end. `--into PREFIX` computes them beside"
     )
 
 
@@ -237,17 +239,15 @@ def _oldest_day(settings: Settings, begin: dict[int, int], newest: int) -> int:
     trimmed = [p for p, offset in begin.items() if offset]
     if not trimmed:
         return 0
-    window = milliseconds(settings.window)
     oldest = [
         state.first_timestamp
-        for state in admin.describe(settings)
+        for state in describe(settings)
         if state.topic == topic and state.partition in trimmed and state.first_timestamp is not None
     ]
     if len(oldest) < len(trimmed):  # a partition has lost everything
-        return newest + window
-    complete = max(oldest) + milliseconds(settings.future_tolerance)
-    before = milliseconds(settings.sliding_window - settings.window)
-    return -(-complete // window) * window + before
+        return newest + DAY_MS
+    complete = max(oldest) + milliseconds(settings.time.future_tolerance)
+    return -(-complete // DAY_MS) * DAY_MS + DAY_MS
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
-from infrastructure.kafka import log
-from infrastructure.settings import Settings, milliseconds
+from infrastructure.kafka.reader import read_topic
+from infrastructure.kafka.writer import Record, write_records
+from infrastructure.settings import Settings
 from topics import results
+from topics.days import DAY_MS, day_of
 from topics.names import AGG_DAY_COUNT, AGGREGATES, LATE_REJECTED, REJECTED
 
 
@@ -78,9 +80,8 @@ class Change(NamedTuple):
 
 
 def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> Results:
-    """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``LogError``."""
-    window = milliseconds(settings.window)
-    days = results.Days(milliseconds(settings.sliding_window) - window)
+    """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``TopicReadError``."""
+    days = results.Days(DAY_MS)
     standing = Results()
 
     def keep(topic: str, message: Message, place: Place) -> None:
@@ -96,16 +97,16 @@ def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> 
             value, count = results.rejected(message.value()).value, 1
         standing.found[name] = Result(place, value, count, message.value(), merged)
 
-    for message in log.read(settings, settings.prefix + AGGREGATES):
+    for message in read_topic(settings.kafka, settings.prefix + AGGREGATES):
         with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
             key = results.aggregate_key(message.key() or b"")
             day = days.of(key)
             if wanted(day):
                 keep(AGGREGATES, message, Place(key.series, key.site, key.sensor, day, day))
-    for message in log.read(settings, settings.prefix + REJECTED):
+    for message in read_topic(settings.kafka, settings.prefix + REJECTED):
         with suppress(ValueError):
             reading = results.rejected_key(message.key() or b"")
-            day = reading.ts - reading.ts % window
+            day = day_of(reading.ts)
             if wanted(day):
                 keep(REJECTED, message, Place(LATE_REJECTED, reading.site, reading.sensor, day, reading.ts))
     return standing
@@ -124,12 +125,12 @@ def differences(old: Results, new: Results) -> list[Change]:
 def write(settings: Settings, changes: Iterable[Change], headers: dict[str, str] | None = None) -> None:
     """Put changes into the topics of these settings, from where the bridge stores them.
 
-    Raises ``LogError`` when one of them is not acknowledged.
+    Raises ``TopicReadError`` when one of them is not acknowledged.
     """
-    log.write(
-        settings,
+    write_records(
+        settings.kafka,
         (
-            log.Record(settings.prefix + topic, key, new.record if new else None, headers=headers)
+            Record(settings.prefix + topic, key, new.record if new else None, headers=headers)
             for topic, key, _, new in changes
         ),
     )

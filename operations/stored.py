@@ -35,7 +35,7 @@ class StoredSeries:
     """The series of one prefix. Methods raise ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = redis_client(settings, "viewer", socket_timeout=60, socket_connect_timeout=5)
+        self._redis = redis_client(settings.redis, "viewer", socket_timeout=60, socket_connect_timeout=5)
         self._prefix = settings.prefix
 
     def matching(self, wanted: Sequence[str]) -> list[Stored]:

@@ -52,7 +52,7 @@ class Delivery:
         self.acknowledged = 0
         self.failed = 0
         self._failure = ""
-        self._heard = Diagnostics()
+        self._diagnostics = Diagnostics()
         self._topic = topic
         self._identity = (HEADER, identity.encode())
         self._patience = (
@@ -60,7 +60,7 @@ class Delivery:
         )
         self._producer = Producer(
             {
-                **kafka_options(settings),
+                **kafka_options(settings.kafka),
                 "enable.idempotence": True,
                 "acks": "all",
                 "compression.type": "lz4",
@@ -74,13 +74,13 @@ class Delivery:
         )
         try:
             # A message for a partition that librdkafka does not know of yet fails, so ask first.
-            metadata = fetch_metadata(self._producer, self._heard, settings, topic).topics[topic]
+            metadata = fetch_metadata(self._producer, self._diagnostics, settings.kafka, topic).topics[topic]
         except KafkaUnreachableError as error:
             raise DeliveryError(str(error)) from error
         if metadata.error is not None:
             raise DeliveryError(f"there is no topic {topic}: `python -m topics create` makes it")
         self.partitions = len(metadata.partitions)
-        self._watchdog = Watchdog(settings, topic, Watched(self._producer, lambda: self.acknowledged))
+        self._watchdog = Watchdog(settings.kafka, topic, Watched(self._producer, lambda: self.acknowledged))
 
     @property
     def pending(self) -> int:
@@ -159,7 +159,7 @@ class Delivery:
             self._failure = explain(error)
 
     def _error(self, error: KafkaError) -> None:
-        self._heard(error)
+        self._diagnostics(error)
         log.warning(
             "Kafka does not answer, readings wait here until it is back; start it if it is down",
             error=explain(error),

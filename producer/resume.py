@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from infrastructure.kafka import log
-from infrastructure.kafka.admin import end_offsets
+from infrastructure.kafka import offsets, reader
 from infrastructure.settings import Settings
 from producer.delivery import HEADER
 from topics.errors import UserError
@@ -37,9 +36,9 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
     Raises ``ResumeError`` when the newest simulated reading of a partition is another simulation's: two simulations
     in one topic would give the same readings two values.
     """
-    consumer = log.consumer(settings)
+    consumer = reader.consumer(settings.kafka)
     try:
-        partitions = consumer.list_topics(topic, timeout=log.TIMEOUT).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=reader.TIMEOUT).topics[topic].partitions
         found = {}
         for partition in partitions:
             tick = _last_tick(consumer, topic, partition)
@@ -79,20 +78,20 @@ class Held:
 
 def held(settings: Settings, topic: str) -> dict[int, Held]:
     """What is in each partition that is not empty. Raises ``ResumeError`` when one has lost its first messages."""
-    consumer = log.consumer(settings)
+    consumer = reader.consumer(settings.kafka)
     try:
         found = {}
-        for partition, end in end_offsets(settings, topic).items():
+        for partition, end in offsets.end_offsets(settings.kafka, topic).items():
             if not end:
                 continue
-            low, _ = log.watermarks(consumer, topic, partition)
+            low, _ = reader.watermarks(consumer, topic, partition)
             if low:
                 raise ResumeError(
                     f"{topic} has lost its first {low:,} messages in partition {partition}, to its retention or by "
                     "hand, so how far an earlier run came is not known. Give another --into."
                 )
-            first = log.between(consumer, TopicPartition(topic, partition, 0), 1)[0]
-            last = log.between(consumer, TopicPartition(topic, partition, end - 1), end)[0]
+            first = reader.between(consumer, TopicPartition(topic, partition, 0), 1)[0]
+            last = reader.between(consumer, TopicPartition(topic, partition, end - 1), end)[0]
             found[partition] = Held(end, _identity(first), (last.key(), last.value()))
         return found
     finally:
@@ -102,7 +101,7 @@ def held(settings: Settings, topic: str) -> dict[int, Held]:
 def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
     """The last record with a simulation's header, and all that stand behind it; empty when there is none."""
     behind = list[Message]()
-    for stretch in log.backwards(consumer, topic, partition):
+    for stretch in reader.backwards(consumer, topic, partition):
         for index in range(len(stretch) - 1, -1, -1):
             if _identity(stretch[index]) is not None:
                 return stretch[index:] + behind

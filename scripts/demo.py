@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from commands import terminal
 from commands.producer import START, described, parse_start
 from infrastructure import logs
-from infrastructure.kafka import admin
+from infrastructure.kafka import offsets
 from infrastructure.settings import Settings, load_settings
 from producer import run
 from producer.delivery import Delivery
@@ -45,7 +45,7 @@ def main(
     """
     began = time.monotonic()
     settings = load_settings()
-    logs.configure(settings.log_format)
+    logs.configure(settings.monitoring.log_format)
     sensors = catalogue.read(settings.sensors)
     simulation = Simulation(sensors, seed, parse_start(START.date().isoformat()), site_names(1))
     with console.status("starting") as status:
@@ -81,7 +81,7 @@ def main(
 
 def refuse_to_mix(settings: Settings) -> None:
     """Raise ``UserError`` when the system holds data: what comes out of it could not be compared."""
-    if oracle.stored(settings) or sum(admin.end_offsets(settings, settings.prefix + READINGS).values()):
+    if oracle.stored(settings) or sum(offsets.end_offsets(settings.kafka, settings.prefix + READINGS).values()):
         raise UserError(
             "the system holds data already, and the demo compares with an empty one. "
             "`make reset` empties it; `make live` goes on with what is there."

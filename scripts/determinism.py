@@ -154,16 +154,14 @@ def outcomes(
         for number, case in enumerate(cases):
             said(case.name.format(pace=f"{pace:g}"))
             began = time.monotonic()
-            settings = stack.settings.model_copy(
-                update={
-                    "prefix": f"determinism-{case.partitions}-{case.slow}.",
-                    "partitions": case.partitions,
-                    "parallelism": case.parallelism,
-                    "checkpoint_interval": timedelta(seconds=1),
-                }
+            settings = stack.settings.replace(
+                prefix=f"determinism-{case.partitions}-{case.slow}.",
+                partitions=case.partitions,
+                parallelism=case.parallelism,
+                checkpoint_interval=timedelta(seconds=1),
             )
             if case.live:
-                settings = settings.model_copy(update={"prefix": f"determinism-live-{number}."})
+                settings = settings.replace(prefix=f"determinism-live-{number}.")
                 _create(settings, cleaning)
                 own = _live(stack, settings, simulation, ticks, case, pace, wanted)
             else:
@@ -200,7 +198,7 @@ def _padded(messages: Iterator[Message], slow: int) -> Iterator[Message]:
 
 def _replayed(stack: Stack, settings: Settings, case: Case, number: int, cleaning: ExitStack) -> Settings:
     into = f"determinism-replay-{number}."
-    own = settings.model_copy(update={"prefix": into})
+    own = settings.replace(prefix=into)
     cleaning.callback(replay.clear, own)
     killed = not case.killed
 

@@ -74,7 +74,7 @@ def _measure(settings: Settings, simulation: Simulation, days: int, speed: float
     encoder = Encoder(simulation, delivery.partitions)
     wanted = oracle.expected(simulation, ticks_of(days), settings)
     tick = 0
-    with redis_client(settings, "viewer") as client:
+    with redis_client(settings.redis, "viewer") as client:
         for day in track(range(days), description="days", console=console):
             closing = (day + 1) * TICKS_PER_DAY + 1
             delivery.send(encoder.messages(tick, closing - SLOW_TICKS))

@@ -47,8 +47,8 @@ def readings(simulation: Simulation, ticks: int) -> pd.DataFrame:
 
 def too_late(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
     """For each reading, in the order of sending: has its sensor's clock passed the end of its day by L + B?"""
-    allowed = settings.allowed_lateness / timedelta(milliseconds=1)
-    delay = settings.watermark_delay / timedelta(milliseconds=1)
+    allowed = settings.time.allowed_lateness / timedelta(milliseconds=1)
+    delay = settings.time.watermark_delay / timedelta(milliseconds=1)
     clock = frame.groupby(["site", "sensor"], observed=True).ts.cummax()
     return frame.day + DAY + allowed <= clock - delay
 
@@ -58,15 +58,15 @@ def repeated(frame: pd.DataFrame, settings: Settings) -> pd.Series[bool]:
 
     A day is remembered until its sensor's clock has passed its end by L + C + B.
     """
-    memory = (settings.allowed_lateness + settings.catch_up) / timedelta(milliseconds=1)
-    delay = settings.watermark_delay / timedelta(milliseconds=1)
+    memory = (settings.time.allowed_lateness + settings.time.catch_up) / timedelta(milliseconds=1)
+    delay = settings.time.watermark_delay / timedelta(milliseconds=1)
     clock = frame.groupby(["site", "sensor"], observed=True).ts.cummax()
     return frame.duplicated(["site", "sensor", "ts"]) & (frame.day + DAY + memory > clock - delay)
 
 
 def expected(simulation: Simulation, ticks: int, settings: Settings) -> dict[str, Points]:
-    """The points of every series after ``ticks`` ticks, by key in Redis. For windows of one and two days."""
-    watermark = simulation.time(ticks - 1) - milliseconds(settings.watermark_delay)
+    """The points of every series after ``ticks`` ticks, by key in Redis."""
+    watermark = simulation.time(ticks - 1) - milliseconds(settings.time.watermark_delay)
     return results(readings(simulation, ticks), simulation.catalogue, watermark, settings)
 
 
@@ -78,8 +78,6 @@ def results(
     ``frame`` has them in the order of sending, with the columns of ``readings``; without ``raw`` their own series are
     left out.
     """
-    if settings.window != timedelta(days=1) or settings.sliding_window != timedelta(days=2):
-        raise ValueError("the oracle knows windows of one and two days only")
     first = ~repeated(frame, settings)
     late = first & too_late(frame, settings)
 
@@ -116,7 +114,7 @@ def results(
 
 def stored(settings: Settings, sites: Sequence[str] = (), kinds: Sequence[str] = KINDS) -> dict[str, Points]:
     """The points of every series of these kinds in Redis, by key; with ``sites`` of these alone."""
-    with redis_client(settings, "viewer") as client:
+    with redis_client(settings.redis, "viewer") as client:
         of = [f"site=({','.join(sites)})"] if sites else []
         wanted = (f"series=({','.join(kinds)})", f"prefix={settings.prefix}", *of)
         found = client.execute_command("TS.MRANGE", "-", "+", "FILTER", *wanted)

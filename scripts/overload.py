@@ -62,7 +62,7 @@ class Watch:
     pids: dict[str, set[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        groups = {"job": self.settings.job_group, "ingest": self.settings.ingest_group}
+        groups = {"job": self.settings.job.group, "ingest": self.settings.ingest.group}
         self.readers = {name: LagReader(self.settings, group, PATIENCE_SECONDS) for name, group in groups.items()}
 
     def close(self) -> None:
@@ -223,7 +223,7 @@ def _compare(settings: Settings, simulation: Simulation, ticks: int, compared: i
 
 
 def _raw_points(settings: Settings) -> int:
-    with redis_client(settings, "viewer") as client:
+    with redis_client(settings.redis, "viewer") as client:
         keys = client.execute_command("TS.QUERYINDEX", f"series={RAW}", f"prefix={settings.prefix}")
         pipeline = client.pipeline(transaction=False)
         for key in keys:

@@ -22,12 +22,12 @@ PICTURES = (("board-light.png", "light", 1280, 1000), ("board-phone-dark.png", "
 def main() -> None:
     """Take them, into docs/; after `make demo`."""
     settings = load_settings()
-    if not settings.board:
+    if not settings.board.url:
         raise UserError("IOT_BOARD is empty: there is no board to take pictures of")
     with chromium.browser() as browser:
         for name, theme, width, height in PICTURES:
             page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(f"{settings.board}/{QUERY}&theme={theme}")
+            page.goto(f"{settings.board.url}/{QUERY}&theme={theme}")
             page.get_by_role("region", name="AggDayRestEtot").locator("canvas").wait_for()
             page.evaluate("document.fonts.ready")
             page.screenshot(path=ROOT / "docs" / name)

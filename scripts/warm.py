@@ -29,7 +29,7 @@ def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bo
     """The same as ``cluster.submit``, in a second or two instead of ten or twenty."""
     cluster.check_savepoint(settings, savepoint)
     cluster.wait_for_slots(settings)
-    rest = urlsplit(settings.flink)
+    rest = urlsplit(settings.flink.url)
     options = {
         "execution.target": "remote",
         "rest.address": str(rest.hostname),

@@ -89,7 +89,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """A worker has ended; one that crashed has left its stack behind."""
     directory = Path(node.workerinput[DIRECTORY])
-    Stack(Settings(_env_file=None, data_dir=directory)).down()
+    Stack(Settings.of(env_file=None, data_dir=directory)).down()
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -97,7 +97,7 @@ def pytest_testnodedown(node: Any) -> None:
 def settings(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """The stack's settings with a prefix of the test's own, and its topics; the job of that prefix is cancelled."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:40]
-    own = stack.settings.model_copy(update={"prefix": f"{name}-{time.monotonic_ns() % 10**6}."})
+    own = stack.settings.replace(prefix=f"{name}-{time.monotonic_ns() % 10**6}.")
     admin.create(own)
     yield own
     for job in cluster.jobs(own):

@@ -34,7 +34,7 @@ class Filled(NamedTuple):
 
 def fill(port: int, directory: Path) -> Filled:
     """Make the user and the series."""
-    settings = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
+    settings = Settings.of(env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
     sensors = catalogue.read(ROOT / "sensors.toml")
     with redis.Redis(port=port) as admin:
         wait_for(lambda: answers(admin), "Redis")
@@ -52,7 +52,7 @@ def fill(port: int, directory: Path) -> Filled:
     store = Store(settings, sensors)
     store.write([Point(series, ts, value) for series, points in held.items() for ts, value in points.items()])
     store.close()
-    beside = Store(settings.model_copy(update={"prefix": "again."}), sensors)
+    beside = Store(settings.replace(prefix="again."), sensors)
     beside.write([Point(Series(RAW, "home", "TH1"), START + 1, -99.0)])
     beside.close()
     return Filled(redis.Redis(port=port, username="viewer", password=PASSWORD, lib_name=None, lib_version=None), held)

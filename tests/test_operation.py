@@ -46,7 +46,7 @@ def families(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
     monkeypatch.setattr(
         "jobs.cluster.ask", lambda *_: {"taskmanagers": 1, "slots-available": 1, "slots-total": 4, "jobs-running": 1}
     )
-    settings = Settings(_env_file=None)
+    settings = Settings.of(env_file=None)
     producer = ProducerMetrics(Simulation(SENSORS, 1, 0, ["home"]), FakeDelivery(6), 1.0)
     producer.progress = Progress(1, 1, 0, 1, newest={"mean": 0})
     counts = Counts(settings, SENSORS)
@@ -73,8 +73,8 @@ def test_the_snippets_are_yaml_and_their_metrics_exist(families: list[Metric]) -
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
     scrape, rules, _ = blocks
     targets = [target for config in scrape["scrape_configs"][0]["static_configs"] for target in config["targets"]]
-    settings = Settings(_env_file=None)
-    ports = (settings.job_metrics, settings.producer_metrics, settings.ingest_metrics)
+    settings = Settings.of(env_file=None)
+    ports = (settings.monitoring.job_port, settings.monitoring.producer_port, settings.monitoring.ingest_port)
     assert targets == [f"127.0.0.1:{port}" for port in ports]
     named = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"iot_\w+", rule["expr"])}
     assert named

@@ -34,7 +34,7 @@ def test_a_house_has_as_many_readings_a_day_as_the_page_says() -> None:
 
 
 def test_a_house_has_as_many_series_as_the_page_says() -> None:
-    found = expected(Simulation(SENSORS, 1, START, site_names(1)), ticks_of(4), Settings(_env_file=None))
+    found = expected(Simulation(SENSORS, 1, START, site_names(1)), ticks_of(4), Settings.of(env_file=None))
     assert len(found) == 33
     assert "| 33: 10 raw, 8 AggDay, 10 AggDayCount, 2 AggDayDiff, 2 AggDayRest, 1 LateRej |" in PAGE
 

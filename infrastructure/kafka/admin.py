@@ -1,18 +1,16 @@
-"""Create, describe and delete the topics."""
+"""Create, configure and delete the topics."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from concurrent.futures import wait
-from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
-from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.diagnostics import Diagnostics, KafkaUnreachableError, explain, fetch_metadata
-from infrastructure.settings import Settings
+from infrastructure.settings import KafkaSettings, Settings
 from topics.errors import UserError
 from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, TOPICS
 
@@ -42,41 +40,16 @@ CONFIGURATION = {
 """Configuration of each topic, where it differs from the broker's."""
 
 
-# A partition has no leader for a moment when it is made or when a broker starts, and a group no coordinator.
-PASSING = frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    }
-)
-
-
 class TopicError(UserError):
     """Kafka refused, or cannot be reached; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class PartitionState:
-    """One partition: its offsets, the timestamps at its ends (epoch ms, None when empty), and each group's lag."""
-
-    topic: str
-    partition: int
-    first_offset: int
-    next_offset: int
-    first_timestamp: int | None
-    last_timestamp: int | None
-    lag: dict[str, int]
-
-
-def client(settings: Settings) -> AdminClient:
+def client(kafka: KafkaSettings) -> AdminClient:
     """A client whose complaints reach the caller as errors, not as log lines.
 
     Keep it until the futures that it gave are done: with it they end.
     """
-    return AdminClient({**kafka_options(settings), "log_level": 0})
+    return AdminClient({**kafka_options(kafka), "log_level": 0})
 
 
 def topics_of(settings: Settings) -> tuple[str, ...]:
@@ -86,15 +59,15 @@ def topics_of(settings: Settings) -> tuple[str, ...]:
 
 def existing(settings: Settings) -> set[str]:
     """Those of the topics that exist. Raises ``TopicError`` when Kafka does not answer."""
-    return set(topics_of(settings)) & partitions(settings).keys()
+    return set(topics_of(settings)) & partitions(settings.kafka).keys()
 
 
-def partitions(settings: Settings) -> dict[str, int]:
+def partitions(kafka: KafkaSettings) -> dict[str, int]:
     """Every topic on the broker, with its number of partitions. Raises ``TopicError`` when Kafka does not answer."""
-    heard = Diagnostics()
-    asking = AdminClient({**kafka_options(settings), "log_level": 0, "error_cb": heard})
+    diagnostics = Diagnostics()
+    asking = AdminClient({**kafka_options(kafka), "log_level": 0, "error_cb": diagnostics})
     try:
-        metadata = fetch_metadata(asking, heard, settings, seconds=TIMEOUT)
+        metadata = fetch_metadata(asking, diagnostics, kafka, seconds=TIMEOUT)
     except KafkaUnreachableError as error:
         raise TopicError(str(error)) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
@@ -108,7 +81,7 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
     Raises ``TopicError`` when Kafka refuses, or when dailyAggr is there with another number of partitions: a
     sensor's readings would change their partition, and with it their order.
     """
-    there = partitions(settings)
+    there = partitions(settings.kafka)
     readings = settings.prefix + READINGS
     if READINGS in only and there.get(readings, settings.partitions) != settings.partitions:
         raise TopicError(
@@ -126,7 +99,7 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
         if topic in only and settings.prefix + topic not in there
     ]
     created = []
-    admin = client(settings)
+    admin = client(settings.kafka)
     _configure(settings, {settings.prefix + topic: CONFIGURATION[topic] for topic in CONFIGURATION if topic in only})
     for name, future in (admin.create_topics(wanted, operation_timeout=TIMEOUT) if wanted else {}).items():
         try:
@@ -134,7 +107,7 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
             created.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TopicError(f"could not create {name}: {_text(error)}") from error
+                raise TopicError(f"could not create {name}: {explain(error)}") from error
     return created
 
 
@@ -148,24 +121,24 @@ def _configure(settings: Settings, wanted: Mapping[str, Mapping[str, str]]) -> N
         ]
         if changes:
             resources.append(ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=changes))
-    admin = client(settings)
+    admin = client(settings.kafka)
     for resource, future in (admin.incremental_alter_configs(resources) if resources else {}).items():
         try:
             future.result()
         except KafkaException as error:
-            raise TopicError(f"could not configure {resource.name}: {_text(error)}") from error
+            raise TopicError(f"could not configure {resource.name}: {explain(error)}") from error
 
 
 def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
     """Delete those of the topics that are there; returns their names, when they are gone. Idempotent."""
     there = sorted(existing(settings) & {settings.prefix + topic for topic in only})
-    admin = client(settings)
+    admin = client(settings.kafka)
     for name, future in (admin.delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise TopicError(f"could not delete {name}: {_text(error)}") from error
+                raise TopicError(f"could not delete {name}: {explain(error)}") from error
 
     @retry(
         retry=retry_if_result(bool),
@@ -184,7 +157,7 @@ def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
 def configuration(settings: Settings) -> dict[str, dict[str, str]]:
     """What is configured on each existing topic, where it differs from the broker's defaults."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(existing(settings))]
-    admin = client(settings)
+    admin = client(settings.kafka)
     found = admin.describe_configs(resources) if resources else {}
     return {
         resource.name: {
@@ -192,109 +165,3 @@ def configuration(settings: Settings) -> dict[str, dict[str, str]]:
         }
         for resource, future in found.items()
     }
-
-
-def describe(settings: Settings, groups: Iterable[str] = ()) -> list[PartitionState]:
-    """State of every partition of the existing topics, with the lag of each group that has committed there."""
-    every = _places(settings, partitions(settings))
-    first = _offsets(settings, every, OffsetSpec.earliest())
-    last = _offsets(settings, every, OffsetSpec.latest())
-    committed = {group: _committed(settings, group, every) for group in groups}
-    consumer = Consumer({**kafka_options(settings), "group.id": "describe", "log_level": 0})
-    try:
-        states = []
-        for tp in every:
-            place = (tp.topic, tp.partition)
-            low, high = first[place], last[place]
-            states.append(
-                PartitionState(
-                    topic=tp.topic,
-                    partition=tp.partition,
-                    first_offset=low,
-                    next_offset=high,
-                    first_timestamp=_timestamp(consumer, tp, low) if high > low else None,
-                    last_timestamp=_timestamp(consumer, tp, high - 1) if high > low else None,
-                    lag={group: high - offsets[place] for group, offsets in committed.items() if place in offsets},
-                )
-            )
-        return states
-    finally:
-        consumer.close()
-
-
-def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
-    """For each partition of a topic, the offset that its next record will get."""
-    every = [TopicPartition(topic, p) for p in range(partitions(settings)[topic])]
-    return {p: offset for (_, p), offset in _offsets(settings, every, OffsetSpec.latest()).items()}
-
-
-def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
-    """For each partition of a topic, the offset of the oldest record that it still has."""
-    every = [TopicPartition(topic, p) for p in range(partitions(settings)[topic])]
-    return {p: offset for (_, p), offset in _offsets(settings, every, OffsetSpec.earliest()).items()}
-
-
-def offsets_at(settings: Settings, topic: str, timestamp: int) -> dict[int, int]:
-    """For each partition of a topic, the offset of the first record stamped ``timestamp`` (epoch ms) or later.
-
-    Where there is none, that of the next record.
-    """
-    ends = end_offsets(settings, topic)
-    every = [TopicPartition(topic, p) for p in ends]
-    found = _offsets(settings, every, OffsetSpec.for_timestamp(timestamp))
-    return {p: offset if offset >= 0 else ends[p] for (_, p), offset in found.items()}
-
-
-def committed_offsets(settings: Settings, group: str) -> dict[tuple[str, int], int]:
-    """What a group has committed in the existing topics, by topic and partition; empty for one that does not exist.
-
-    Raises ``TopicError`` when Kafka does not say.
-    """
-    return _committed(settings, group, _places(settings, partitions(settings)))
-
-
-def _places(settings: Settings, counts: dict[str, int]) -> list[TopicPartition]:
-    """Every partition of the topics that exist."""
-    return [TopicPartition(topic, p) for topic in topics_of(settings) if topic in counts for p in range(counts[topic])]
-
-
-when_it_has_passed = retry(
-    retry=retry_if_exception(lambda error: isinstance(error, KafkaException) and error.args[0].code() in PASSING),
-    wait=wait_fixed(0.1),
-    stop=stop_after_delay(TIMEOUT),
-    reraise=True,
-)
-"""Calls a function again while Kafka refuses for a reason of PASSING."""
-
-
-def _committed(settings: Settings, group: str, every: list[TopicPartition]) -> dict[tuple[str, int], int]:
-    # Asked as a member of the group would, which it does not become by that. AdminClient.list_consumer_group_offsets
-    # ends the whole process by a segmentation fault when the broker that it asks has just started and does not
-    # coordinate the group yet (librdkafka issue 5040).
-    consumer = Consumer({**kafka_options(settings), "group.id": group, "log_level": 0})
-    try:
-        found = when_it_has_passed(consumer.committed)(every, timeout=TIMEOUT) if every else []
-    except KafkaException as error:
-        raise TopicError(f"Kafka does not say what group {group} has committed: {_text(error)}") from error
-    finally:
-        consumer.close()
-    return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
-
-
-@when_it_has_passed
-def _offsets(settings: Settings, every: list[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
-    admin = client(settings)
-    found = admin.list_offsets(dict.fromkeys(every, spec), request_timeout=TIMEOUT) if every else {}
-    wait(found.values())  # one that fails must not end the client under the others
-    return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
-
-
-def _timestamp(consumer: Consumer, tp: TopicPartition, offset: int) -> int | None:
-    consumer.assign([TopicPartition(tp.topic, tp.partition, offset)])
-    message = consumer.poll(5)
-    # Behind the last record of a transaction stands its marker, which no consumer sees.
-    return message.timestamp()[1] if message is not None and message.error() is None else None
-
-
-def _text(error: KafkaException) -> str:
-    return explain(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from infrastructure.settings import Settings
+from infrastructure.settings import KafkaSettings
 from topics.errors import UnavailableError
 
 PATIENCE = 30
@@ -69,7 +69,7 @@ class Diagnostics:
 
 
 def fetch_metadata(
-    client: Any, diagnostics: Diagnostics, settings: Settings, topic: str | None = None, seconds: float = PATIENCE
+    client: Any, diagnostics: Diagnostics, kafka: KafkaSettings, topic: str | None = None, seconds: float = PATIENCE
 ) -> Any:
     """What Kafka tells of its topics, or of one of them, as soon as it answers.
 
@@ -86,14 +86,14 @@ def fetch_metadata(
             client.poll(0.1)
             waited = time.monotonic() - began
             if diagnostics.refusal:
-                raise KafkaUnreachableError(f"Kafka refuses, at {settings.kafka}: {diagnostics.refusal}") from error
+                raise KafkaUnreachableError(f"Kafka refuses, at {kafka.servers}: {diagnostics.refusal}") from error
             if diagnostics.hangs_up and waited > HANGS_UP:
                 raise KafkaUnreachableError(
-                    f"Kafka hangs up, at {settings.kafka}: it may want TLS (IOT_KAFKA_CA), or a login (IOT_KAFKA_USER)"
+                    f"Kafka hangs up, at {kafka.servers}: it may want TLS (IOT_KAFKA_CA), or a login (IOT_KAFKA_USER)"
                 ) from error
             if waited > seconds:
                 raise KafkaUnreachableError(
-                    f"Kafka does not answer at {settings.kafka}: is it running? Start it, or set IOT_KAFKA. "
+                    f"Kafka does not answer at {kafka.servers}: is it running? Start it, or set IOT_KAFKA. "
                     f"({diagnostics.last or error.args[0].str()})"
                 ) from error
 

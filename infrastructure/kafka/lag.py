@@ -40,7 +40,7 @@ class LagReader:
         self._patience = patience
         self._topics = set(admin.topics_of(settings))
         self._client = {
-            **kafka_options(settings),
+            **kafka_options(settings.kafka),
             "group.id": settings.prefix + group,
             "enable.auto.commit": False,
             "log_level": 0,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaException
 
 from infrastructure.kafka.client import kafka_options
-from infrastructure.settings import Settings
+from infrastructure.settings import KafkaSettings
 from topics.errors import UserError
 
 PATIENCE = 30
@@ -41,16 +41,16 @@ class Watchdog:
     """
 
     def __init__(
-        self, settings: Settings, topic: str, *watched: Watched, clock: Callable[[], float] = time.monotonic
+        self, kafka: KafkaSettings, topic: str, *watched: Watched, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``topic``: what is asked for."""
-        self._settings = settings
+        self._kafka = kafka
         self._topic = topic
         self._watched = watched
         self._clock = clock
         self._next = clock() + EVERY
         self._progress: dict[int, object] = {}
-        self._blind_since: dict[int, float] = {}
+        self._stuck_since: dict[int, float] = {}
 
     def check(self) -> None:
         """Ask, when it is time to. Raises ``ClientStuckError`` when a client has not been answered for ``PATIENCE``.
@@ -62,19 +62,19 @@ class Watchdog:
         for number, (client, progress) in enumerate(self._watched):
             before, self._progress[number] = self._progress.get(number), progress()
             if before != self._progress[number] or _answered(client, self._topic):
-                self._blind_since.pop(number, None)
-            elif self._clock() - self._blind_since.setdefault(number, self._clock()) >= PATIENCE:
+                self._stuck_since.pop(number, None)
+            elif self._clock() - self._stuck_since.setdefault(number, self._clock()) >= PATIENCE:
                 if self._answers_others():
                     raise ClientStuckError(
-                        f"Kafka answers at {self._settings.kafka}, but not this process any more, by a fault of its "
-                        "client (librdkafka issue 5301): it has to be started again, which loses nothing. "
+                        f"Kafka answers at {self._kafka.servers}, but not this process any more, by a "
+                        "fault of its client (librdkafka issue 5301): it has to be started again, which loses nothing. "
                         "Where it is supervised there is nothing to be done."
                     )
-                self._blind_since[number] = self._clock()  # it may be back just now, and this client needs a while
+                self._stuck_since[number] = self._clock()  # it may be back just now, and this client needs a while
         self._next = self._clock() + EVERY
 
     def _answers_others(self) -> bool:
-        fresh = Consumer({**kafka_options(self._settings), "group.id": "sight", "log_level": 0})
+        fresh = Consumer({**kafka_options(self._kafka), "group.id": "watchdog", "log_level": 0})
         try:
             return _answered(fresh, self._topic, seconds=5)
         finally:

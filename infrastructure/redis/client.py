@@ -7,26 +7,31 @@ from typing import Any, Literal
 from redis import Redis
 
 from infrastructure.passwords import ADMIN, check_readable, read_password
-from infrastructure.settings import Settings
+from infrastructure.settings import NO_PASSWORD, RedisSettings
 
 RedisUser = Literal["admin", "ingest", "viewer"]
 """``ingest`` may only write series, ``viewer`` only read them; ``admin`` is the local stack's own, and its tests'."""
 
 
-def redis_client(settings: Settings, user: RedisUser, **options: Any) -> Redis:
+def redis_client(redis: RedisSettings, user: RedisUser, **options: Any) -> Redis:
     """A client of Redis that connects as ``user`` when it is first used; ``options`` are those of ``redis.Redis``.
 
     Raises ``UserError`` when the password is not there.
     """
-    name = {"admin": ADMIN, "ingest": settings.redis_ingest_user, "viewer": settings.redis_viewer_user}[user]
+    name, given = {
+        "admin": (ADMIN, NO_PASSWORD),
+        "ingest": (redis.ingest_user, redis.ingest_password),
+        "viewer": (redis.viewer_user, redis.viewer_password),
+    }[user]
     if name:
-        options |= {"username": name, "password": read_password(settings, f"redis_{user}_password")}
-    if settings.redis.startswith("rediss:"):
+        password = read_password(f"redis_{user}_password", redis.secrets_dir, given)
+        options |= {"username": name, "password": password}
+    if redis.url.startswith("rediss:"):
         options["ssl_check_hostname"] = True
-        if settings.redis_ca:
-            options["ssl_ca_certs"] = str(check_readable(settings.redis_ca, "IOT_REDIS_CA"))
-        if settings.redis_certificate:
-            file = str(check_readable(settings.redis_certificate, "IOT_REDIS_CERTIFICATE"))
+        if redis.ca:
+            options["ssl_ca_certs"] = str(check_readable(redis.ca, "IOT_REDIS_CA"))
+        if redis.certificate:
+            file = str(check_readable(redis.certificate, "IOT_REDIS_CERTIFICATE"))
             options |= {"ssl_certfile": file, "ssl_keyfile": file}
     # The client would introduce itself by a command that neither user may use.
-    return Redis.from_url(settings.redis, lib_name=None, lib_version=None, **options)
+    return Redis.from_url(redis.url, lib_name=None, lib_version=None, **options)

@@ -39,7 +39,7 @@ def explain(error: object) -> str:
 
 def redis_unavailable(settings: Settings, user: str, error: Exception) -> str:
     """Why Redis does not serve ``user``, where it is, and what to do; without a full stop."""
-    where = settings.redis
+    where = settings.redis.url
     if isinstance(error, (AuthenticationError, NoPermissionError)):
         return f"Redis at {where} refuses the user {user or 'default'}: {explain(error)}"
     if isinstance(error, BusyLoadingError):

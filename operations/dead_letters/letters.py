@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import Message
 
-from infrastructure.kafka.log import read
+from infrastructure.kafka.reader import read_topic
 from infrastructure.settings import Settings
 from topics.names import DEAD_LETTERS, READINGS
 from topics.origin import Origin
@@ -44,11 +44,11 @@ class Letter(NamedTuple):
 
 
 def letters(settings: Settings) -> Iterator[Letter]:
-    """Every dead letter, the oldest first. Raises ``LogError`` when Kafka does not answer."""
-    return map(Letter.of, read(settings, settings.prefix + DEAD_LETTERS))
+    """Every dead letter, the oldest first. Raises ``TopicReadError`` when Kafka does not answer."""
+    return map(Letter.of, read_topic(settings.kafka, settings.prefix + DEAD_LETTERS))
 
 
 def resent(settings: Settings) -> set[Origin]:
-    """The origins of the letters that were sent again: dailyAggr is read for it. Raises ``LogError``."""
-    found = map(Origin.of_resent, read(settings, settings.prefix + READINGS))
+    """The origins of the letters that were sent again: dailyAggr is read for it. Raises ``TopicReadError``."""
+    found = map(Origin.of_resent, read_topic(settings.kafka, settings.prefix + READINGS))
     return {origin for origin in found if origin is not None}

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from infrastructure.kafka.admin import end_offsets, offsets_at, partitions
-from infrastructure.kafka.log import Record, read, write
+from infrastructure.kafka import offsets
+from infrastructure.kafka.admin import partitions
+from infrastructure.kafka.reader import read_topic
+from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings, milliseconds
 from operations import clock
 from operations.dead_letters.letters import BY_SETTINGS, Letter, letters
 from operations.dead_letters.repair_file import Repaired
 from topics.catalogue import Catalogue
+from topics.days import DAY_MS, day_of
 from topics.names import HISTORY, READINGS, partition, sensor_key
 from topics.origin import RESENT, Origin
 from topics.reading import Invalid, Reading, Rules, decode
@@ -74,13 +77,13 @@ def plan(settings: Settings, catalogue: Catalogue, repaired: Iterable[Repaired],
     """Judge each line as the job would if its record came now. ``wall`` is the time of the wall, epoch ms.
 
     A record is stamped with the stream's own time. A reading that is newer than that, because the stream is silent, is
-    judged and stamped by when it was first sent, but not later than ``wall``. Raises ``LogError`` when Kafka does not
-    answer or a topic is missing.
+    judged and stamped by when it was first sent, but not later than ``wall``. Raises ``TopicReadError`` when Kafka
+    does not answer or a topic is missing.
     """
     chosen = Plan()
     topic = settings.prefix + READINGS
     known = {letter.origin: letter for letter in letters(settings) if letter.origin}
-    rules = Rules(catalogue, milliseconds(settings.future_tolerance))
+    rules = Rules(catalogue, milliseconds(settings.time.future_tolerance))
     now = clock.newest(settings, catalogue)
     ready: dict[Name, Ready] = {}
     for line, origin, value in repaired:
@@ -102,9 +105,9 @@ def plan(settings: Settings, catalogue: Catalogue, repaired: Iterable[Repaired],
 
 
 def send(settings: Settings, catalogue: Catalogue, sending: Iterable[Ready]) -> int:
-    """Send the readings, all of them acknowledged when this returns; returns how many. Raises ``LogError``."""
+    """Send the readings, all of them acknowledged when this returns; returns how many. Raises ``TopicReadError``."""
     topic = settings.prefix + READINGS
-    count = partitions(settings)[topic]
+    count = partitions(settings.kafka)[topic]
 
     def records() -> Iterator[Record]:
         for item in sending:
@@ -112,7 +115,7 @@ def send(settings: Settings, catalogue: Catalogue, sending: Iterable[Ready]) -> 
             place = partition(key, catalogue[item.reading.sensor].partition_class, catalogue, count)
             yield Record(topic, key, item.value, place, item.sent, {RESENT: str(item.origin)})
 
-    return write(settings, records())
+    return write_records(settings.kafka, records())
 
 
 def _judge(line: int, origin: Origin, value: bytes | None, stamps: list[int], rules: Rules) -> Ready | Refused:
@@ -142,13 +145,13 @@ def _sort(
     of_origin: dict[Origin, set[Name]] = defaultdict(set)
     for name, item in ready.items():
         of_origin[item.origin].add(name)
-    window, delay = milliseconds(settings.window), milliseconds(settings.watermark_delay)
-    lateness, catch_up = milliseconds(settings.allowed_lateness), milliseconds(settings.catch_up)
-    watermark = clock.watermark(settings, catalogue, end_offsets(settings, settings.prefix + READINGS))
+    delay = milliseconds(settings.time.watermark_delay)
+    lateness, catch_up = milliseconds(settings.time.allowed_lateness), milliseconds(settings.time.catch_up)
+    watermark = clock.watermark(settings, catalogue, offsets.end_offsets(settings.kafka, settings.prefix + READINGS))
     # The oldest one first: of one sensor none of them makes another one too late.
     for name, item in sorted(ready.items(), key=lambda pair: (pair[0][2], pair[0])):
         site, sensor, ts = name
-        end_of_day = ts - ts % window + window
+        end_of_day = day_of(ts) + DAY_MS
         if name in found.resent[item.origin]:
             chosen.before.append(item)
         elif others := found.resent[item.origin] - of_origin[item.origin]:
@@ -173,17 +176,17 @@ def _look(
     A valid reading is stamped with its ts less the tolerance, or later. So a reading of one of these names stands
     behind that place, and so does every reading that puts a sensor's clock beyond one of them.
     """
-    tolerance = milliseconds(settings.future_tolerance)
+    tolerance = milliseconds(settings.time.future_tolerance)
     rules = Rules(catalogue, tolerance)
     sensors = {(site, sensor) for site, sensor, _ in ready}
     oldest = min(min(item.reading.ts, known[item.origin].sent) for item in ready.values())
-    there = partitions(settings)
+    there = partitions(settings.kafka)
     found = _Found()
     for topic in (settings.prefix + READINGS, settings.prefix + HISTORY):
         if topic not in there:
             continue
-        start = offsets_at(settings, topic, max(0, oldest - tolerance))
-        for message in read(settings, topic, start):
+        start = offsets.offsets_at(settings.kafka, topic, max(0, oldest - tolerance))
+        for message in read_topic(settings.kafka, topic, start):
             origin = Origin.of_resent(message)
             items = decode(message.value(), message.timestamp()[1], rules)
             if _never_counted(known.get(Origin.of(message)), items):

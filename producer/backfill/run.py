@@ -17,6 +17,7 @@ from producer.backfill.rejected import Rejected
 from producer.backfill.verdicts import Judge
 from producer.delivery import Delivery
 from producer.resume import FILES, Held, ResumeError
+from topics.days import DAY_MS, day_of
 from topics.reading import LATEST_TS
 
 
@@ -83,9 +84,8 @@ def closing(newest: int, settings: Settings) -> int:
     A file is finished by definition: nothing comes behind it. So its last day is over, unlike the last day of a live
     stream, of which it is not known, and a heartbeat behind the day's end and the watermark's delay says so.
     """
-    window = milliseconds(settings.window)
-    end = (newest // window + 1) * window
-    return min(end + milliseconds(settings.watermark_delay + timedelta(seconds=1)), LATEST_TS)
+    end = day_of(newest) + DAY_MS
+    return min(end + milliseconds(settings.time.watermark_delay + timedelta(seconds=1)), LATEST_TS)
 
 
 def check_owner(held: Mapping[int, Held], identity: str, prefix: str) -> None:

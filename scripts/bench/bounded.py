@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import offsets
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
@@ -52,14 +52,14 @@ THE_JOB = Declaration()
 
 def everything(settings: Settings, last_day: int) -> Bounds:
     """All that dailyAggr of these settings holds, with results up to the day that starts at ``last_day`` (epoch ms)."""
-    end = admin.end_offsets(settings, settings.prefix + READINGS)
+    end = offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
     return Bounds(settings.prefix, dict.fromkeys(end, 0), end, 0, last_day)
 
 
 def submit(settings: Settings, declaration: Declaration, bounds: Bounds) -> str:
     """Submit a bounded job from this process; returns its id when it runs."""
     values = {**parameters(settings, catalogue.read(settings.sensors), bounds), **(declaration.values or {})}
-    rest = urlsplit(settings.flink)
+    rest = urlsplit(settings.flink.url)
     options = {
         **configuration(settings),
         "execution.target": "remote",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings
 from topics.errors import UserError
@@ -50,7 +50,7 @@ class Writes:
     """Counts the commands by which points come into Redis. Asking Redis does not ask the bridge for anything."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = redis_client(settings, "admin")
+        self._redis = redis_client(settings.redis, "admin")
         self._redis.config_resetstat()
 
     def count(self) -> int:
@@ -87,8 +87,8 @@ def watch(writes: Writes, done: Callable[[], bool]) -> tuple[float, float]:
 
 def caught_up(settings: Settings) -> bool:
     """Whether the bridge has committed everything that there is."""
-    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    committed = offsets.committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     topics = admin.existing(settings)
-    ends = {(topic, p): end for topic in topics for p, end in admin.end_offsets(settings, topic).items()}
+    ends = {(topic, p): end for topic in topics for p, end in offsets.end_offsets(settings.kafka, topic).items()}
     dead = settings.prefix + "deadLetter"
     return all(committed.get(place, 0) >= end for place, end in ends.items() if place[0] != dead)

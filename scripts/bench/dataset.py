@@ -52,7 +52,7 @@ class Dataset:
     @cached_property
     def settings(self) -> Settings:
         """The settings with the dataset's prefix."""
-        return self.stack.model_copy(update={"prefix": f"{self.name}."})
+        return self.stack.replace(prefix=f"{self.name}.")
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -94,8 +94,8 @@ class Dataset:
 
     def expected(self) -> dict[str, oracle.Points]:
         """Points of every derived and rejected series, by key without the prefix."""
-        plain = self.stack.model_copy(update={"prefix": ""})
-        watermark = self.simulation.time(self.ticks - 1) - milliseconds(plain.watermark_delay)
+        plain = self.stack.replace(prefix="")
+        watermark = self.simulation.time(self.ticks - 1) - milliseconds(plain.time.watermark_delay)
         found: dict[str, oracle.Points] = {}
         for frame in self._frames():
             found |= oracle.results(frame, self.simulation.catalogue, watermark, plain, raw=False)
@@ -119,7 +119,7 @@ class Dataset:
     @property
     def settled_day(self) -> int:
         """Start of the last day that no reading can change any more, epoch ms."""
-        over = milliseconds(self.stack.allowed_lateness + self.stack.watermark_delay)
+        over = milliseconds(self.stack.time.allowed_lateness + self.stack.time.watermark_delay)
         # A day's last reading may be withheld; by the next one every sensor's clock has passed.
         return (self.simulation.time(self.ticks - 1) - over) // DAY * DAY - 2 * DAY
 

@@ -67,7 +67,7 @@ class Cost:
 
 def forms(settings: Settings) -> dict[str, Form]:
     """Those that are compared, by name."""
-    late = milliseconds(settings.allowed_lateness + settings.watermark_delay)
+    late = milliseconds(settings.time.allowed_lateness + settings.time.watermark_delay)
     return {
         "none": Form(str(FORMS / "none"), exact=False),
         "job": Form("clock"),
@@ -104,7 +104,7 @@ def main(
     )
     per_day = len(simulation.readings(0, TICKS_PER_DAY).ts)
     days = max(3, round(readings / per_day))
-    own = settings.model_copy(update={"prefix": PREFIX, "checkpoint_interval": CHECKPOINTS})
+    own = settings.replace(prefix=PREFIX, checkpoint_interval=CHECKPOINTS)
     best: dict[str, Cost] = {}
     try:
         sent = _fill(own, simulation, days)
@@ -143,7 +143,7 @@ def _fill(settings: Settings, simulation: Simulation, days: int) -> int:
 
 
 def _wanted(settings: Settings, simulation: Simulation, days: int) -> dict[str, oracle.Points]:
-    expected = oracle.expected(simulation, days * TICKS_PER_DAY + 2, settings.model_copy(update={"prefix": ""}))
+    expected = oracle.expected(simulation, days * TICKS_PER_DAY + 2, settings.replace(prefix=""))
     return {key: points for key, points in expected.items() if key.split(":")[-1] not in simulation.catalogue}
 
 

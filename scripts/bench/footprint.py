@@ -102,7 +102,7 @@ def _start(ground: Ground) -> dict[str, float]:
     """Where the time of a start goes, seconds."""
     steps = {f"{name} ready": seconds for name, seconds in sorted(ground.ready.items(), key=lambda step: step[1])}
     steps["processes ready"] = max(steps.values())
-    own = ground.settings.model_copy(update={"prefix": "start."})
+    own = ground.settings.replace(prefix="start.")
     began = time.monotonic()
     admin.create(own)
     created = time.monotonic()

@@ -47,7 +47,7 @@ def stage(
         found = _axis(measuring, contenders)
         rows += found
         goals.append(Goal(f"time a reading, most to fewest {axis}", ratios(found[-1], found[0]), GROWS, at_least=False))
-    shipped = ground.settings.checkpoint_interval
+    shipped = ground.settings.job.checkpoint_interval
     notes = [
         f"about {readings:,} readings each, and at least {FEWEST_DAYS} days; results of every run compared",
         f"a checkpoint every {CHECKPOINTS.seconds} s; where sensors grow, every {shipped.seconds} s, as shipped",
@@ -80,7 +80,7 @@ def _slots(ground: Ground, readings: int) -> list[tuple[str, Dataset, Callable[[
     data = _middle(_often(ground.settings), "slots", readings, 10)
     runs = []
     for slots in SLOTS:
-        own = data.settings.model_copy(update={"parallelism": slots})
+        own = data.settings.replace(parallelism=slots)
         runs.append((f"{slots} task slots", data, _run(ground, data, own)))
     return runs
 
@@ -92,9 +92,9 @@ def _days_open(
     runs = []
     for days in days_open:
         settings = _often(ground.settings)
-        late = min(settings.allowed_lateness, timedelta(days=days))
+        late = min(settings.time.allowed_lateness, timedelta(days=days))
         rest = max(timedelta(days=days) - late, timedelta(seconds=1))
-        own = settings.model_copy(update={"allowed_lateness": late, "catch_up": rest})
+        own = settings.replace(allowed_lateness=late, catch_up=rest)
         data = _middle(own, "open", readings, days_open[-1] + 10)
         runs.append((f"{days} days open", data, _run(ground, data, data.settings, aligned=True)))
     return runs
@@ -106,7 +106,7 @@ def _middle(settings: Settings, name: str, readings: int, days: int) -> Dataset:
 
 
 def _often(settings: Settings) -> Settings:
-    return settings.model_copy(update={"checkpoint_interval": CHECKPOINTS})
+    return settings.replace(checkpoint_interval=CHECKPOINTS)
 
 
 def _run(ground: Ground, data: Dataset, settings: Settings, *, aligned: bool = False) -> Callable[[], Outcome]:
@@ -124,12 +124,14 @@ def _run(ground: Ground, data: Dataset, settings: Settings, *, aligned: bool = F
         cost = bounded.run(settings, process.pid, declaration, bounds)
         assert cost is not None
         errors = compare(published(settings), wanted[0]).differences
-        open_days = min(data.days, -(-(settings.allowed_lateness + settings.catch_up) // timedelta(days=1)) + 1)
+        open_days = min(
+            data.days, -(-(settings.time.allowed_lateness + settings.time.catch_up) // timedelta(days=1)) + 1
+        )
         more = {
             MEMORY: process.memory_info().rss / 2**20,
             "processor, µs/reading": cost.processor / data.readings * 1e6,
         }
-        if cost.seconds >= ENOUGH * settings.checkpoint_interval.total_seconds():
+        if cost.seconds >= ENOUGH * settings.job.checkpoint_interval.total_seconds():
             more[STATE] = cost.state / (data.sensors * open_days)
         return Outcome(cost.seconds / data.readings * 1e6, data.readings, errors=errors, more=more)
 
@@ -143,6 +145,6 @@ def _aligned(settings: Settings, bounds: Bounds) -> Declaration:
     return Declaration(
         values={
             "scan": ",\n".join([values["scan"], *together]),
-            "open_ms": str(milliseconds(settings.allowed_lateness + settings.catch_up)),
+            "open_ms": str(milliseconds(settings.time.allowed_lateness + settings.time.catch_up)),
         }
     )

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infrastructure.passwords import read_password
+from infrastructure.passwords import password_of
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from jobs.tools import INSTALLED
@@ -41,7 +41,7 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
 
     def ours() -> Outcome:
         clear(settings)
-        own = settings.model_copy(update={"ingest_group": f"ingest-{next(turn)}"})
+        own = settings.replace(ingest_group=f"ingest-{next(turn)}")
         writes = carrying.Writes(settings)
         with carrying.running(own, carrying.BRIDGE):
             began, ended = carrying.watch(writes, lambda: carrying.caught_up(own))
@@ -49,7 +49,7 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
         return Outcome(data.readings / (ended - began), data.readings, errors=wrong(data))
 
     contenders = [
-        Contender("redis-benchmark TS.MADD", "limit", limit, "points/s", f"batches of {settings.batch:,}"),
+        Contender("redis-benchmark TS.MADD", "limit", limit, "points/s", f"batches of {settings.ingest.batch:,}"),
         Contender("the bridge", "ours", ours, "points/s", "decodes, judges, writes, knows that it is on disk"),
         *(_peer(peer, few) for peer in others),
     ]
@@ -62,7 +62,7 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
 
 def wrong(data: Dataset) -> list[str]:
     """What is wrong with the raw series that Redis holds."""
-    with redis_client(data.settings, "admin") as client:
+    with redis_client(data.settings.redis, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in client.execute_command("TS.QUERYINDEX", f"series={RAW}", f"prefix={data.settings.prefix}"):
             pipeline.execute_command("TS.INFO", key)
@@ -83,7 +83,7 @@ def refuse(errors: list[str]) -> None:
 
 def clear(settings: Settings) -> None:
     """Delete every key of the prefix."""
-    with redis_client(settings, "admin") as client:
+    with redis_client(settings.redis, "admin") as client:
         keys: list[bytes] = []
         for key in client.scan_iter(f"{settings.prefix}*", count=AT_ONCE):
             keys.append(key)
@@ -112,26 +112,26 @@ def _madd(settings: Settings, data: Dataset) -> float:
     Each point of a batch has a series of its own: they all have one time, and would be duplicates otherwise.
     """
     prefix = f"{settings.prefix}limit."
-    keys = [f"{prefix}{number}" for number in range(settings.batch)]
-    with redis_client(settings, "admin") as client:
+    keys = [f"{prefix}{number}" for number in range(settings.ingest.batch)]
+    with redis_client(settings.redis, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in keys:
             pipeline.execute_command("TS.CREATE", key, "DUPLICATE_POLICY", "FIRST", "LABELS", "site", "limit")
         pipeline.execute()
     points = [word for key in keys for word in (key, "*", "21.5")]
-    calls = max(LEAST_CALLS, data.readings // settings.batch)
-    command = [str(redis_home() / "bin" / "redis-benchmark"), "-p", str(settings.redis_port), "--csv", "-P", "1"]
-    command += ["--user", settings.redis_ingest_user, "-a", read_password(settings, "redis_ingest_password")]
+    calls = max(LEAST_CALLS, data.readings // settings.ingest.batch)
+    command = [str(redis_home() / "bin" / "redis-benchmark"), "-p", str(settings.redis.port), "--csv", "-P", "1"]
+    command += ["--user", settings.redis.ingest_user, "-a", password_of(settings, "redis_ingest_password")]
     done = subprocess.run(
         [*command, "-c", str(CONNECTIONS), "-n", str(calls), "TS.MADD", *points],
         env={**os.environ, "LD_LIBRARY_PATH": str(INSTALLED / "openssl")},
         capture_output=True,
         text=True,
     )
-    clear(settings.model_copy(update={"prefix": prefix}))
+    clear(settings.replace(prefix=prefix))
     try:
         last = done.stdout.strip().splitlines()[-1].split('","')
-        return float(last[1]) * settings.batch
+        return float(last[1]) * settings.ingest.batch
     except (IndexError, ValueError):
         raise UserError(f"redis-benchmark has failed: {(done.stdout + done.stderr)[-300:]}") from None
 
@@ -142,7 +142,7 @@ def _peer(peer: Peer, data: Dataset) -> Contender:
     def run() -> Outcome:
         clear(settings)
         with tempfile.TemporaryDirectory(prefix="iot-peer-") as directory:
-            told = peers.program(peer, data, Path(directory), prefix=settings.prefix, batch=settings.batch)
+            told = peers.program(peer, data, Path(directory), prefix=settings.prefix, batch=settings.ingest.batch)
         right = COUNTED[peer.program](data)
         clear(settings)
         return Outcome(data.readings / float(told["seconds"]), data.readings, wrong=right)
@@ -154,7 +154,7 @@ def _series(data: Dataset) -> str:
     """How many points are right, of a peer that writes series."""
     right = total = 0
     wanted = _raw(data, data.simulation.sites)
-    with redis_client(data.settings, "admin") as client:
+    with redis_client(data.settings.redis, "admin") as client:
         pipeline = client.pipeline(transaction=False)
         for key in wanted:
             pipeline.execute_command("TS.RANGE", key, "-", "+")
@@ -169,7 +169,7 @@ def _keys(data: Dataset) -> str:
     """The same of one that writes keys: it has no series."""
     right = total = 0
     prefix = data.settings.prefix
-    with redis_client(data.settings, "admin") as client:
+    with redis_client(data.settings.redis, "admin") as client:
         for site in data.simulation.sites:
             for key, points in _raw(data, [site]).items():
                 sensor = key.removeprefix(prefix).split(":")[-1]

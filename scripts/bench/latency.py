@@ -61,7 +61,7 @@ def stage(data: Dataset) -> Stage:
     """Send the dataset, of ``SITES`` houses, at its pace. Raises ``WrongResultError``."""
     raw, aggregates = Waiting(), Waiting()
     wanted = data.expected()
-    with live(data.settings), redis_client(data.settings, "viewer") as client:
+    with live(data.settings), redis_client(data.settings.redis, "viewer") as client:
         _send(data, client, raw, aggregates, wanted)
         writes = carrying.Writes(data.settings)
         carrying.watch(writes, lambda: carrying.caught_up(data.settings))

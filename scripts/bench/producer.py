@@ -9,7 +9,8 @@ import sys
 import zlib
 from typing import NamedTuple
 
-from infrastructure.kafka import admin, log
+from infrastructure.kafka import admin
+from infrastructure.kafka.reader import read_topic
 from infrastructure.settings import ROOT, Settings
 from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, ratios
@@ -99,7 +100,7 @@ def checksums(data: Dataset) -> dict[int, tuple[int, int]]:
 def stored(data: Dataset) -> dict[int, tuple[int, int]]:
     """The same of what Kafka holds."""
     found = dict.fromkeys(range(data.settings.partitions), (0, 0))
-    for message in log.read(data.settings, data.topic):
+    for message in read_topic(data.settings.kafka, data.topic):
         count, before = found[message.partition()]
         found[message.partition()] = (count + 1, zlib.crc32(message.value(), before))
     return found

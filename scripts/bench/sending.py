@@ -24,7 +24,7 @@ PAYLOAD = b'{"site":"site-0250","sensor":"HVAC1","ts":1577836800000,"value":123.
 def main(kind: str, sites: int, days: int) -> None:
     """Send, and tell."""
     settings = load_settings()
-    data = Dataset(settings.model_copy(update={"prefix": ""}), settings.prefix.rstrip("."), sites, days)
+    data = Dataset(settings.replace(prefix=""), settings.prefix.rstrip("."), sites, days)
     began, sent = {"ours": _ours, "constant": _constant}[kind](settings, data)
     print(json.dumps({"began": began, "ended": time.time(), "sent": sent}))
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import redis
 from confluent_kafka import KafkaException
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client
 from jobs import cluster
@@ -77,10 +77,10 @@ def behind(stack: Stack) -> dict[str, int]:
     """Records of dailyAggr that the job has not committed, and of all topics that the bridge has not."""
     settings = stack.settings
     lag = {}
-    for group in (settings.job_group, settings.ingest_group):
+    for group in (settings.job.group, settings.ingest.group):
         reader = LagReader(settings, group)
         try:
-            read = (settings.prefix + READINGS,) if group == settings.job_group else admin.topics_of(settings)[:-1]
+            read = (settings.prefix + READINGS,) if group == settings.job.group else admin.topics_of(settings)[:-1]
             lag[group] = reader.lag([place for place in reader.places() if place[0] in read]).total()
         finally:
             reader.close()
@@ -119,12 +119,12 @@ def _works(stack: Stack, probe: Probe) -> bool:
     settings, (reading, origin) = stack.settings, probe
     if not all(process.ready() for process in processes(settings)) or cluster.find(settings).state != "RUNNING":
         return False
-    with redis_client(settings, "viewer") as client:
+    with redis_client(settings.redis, "viewer") as client:
         stored = client.execute_command("TS.GET", Series(RAW, reading.site, reading.sensor).key(settings.prefix))
     if not stored or stored[0] < reading.ts:
         return False
-    groups = (settings.job_group, settings.ingest_group)
-    committed = [admin.committed_offsets(settings, settings.prefix + group) for group in groups]
+    groups = (settings.job.group, settings.ingest.group)
+    committed = [offsets.committed_offsets(settings.kafka, settings.prefix + group) for group in groups]
     return all(offsets.get((origin.topic, origin.partition), 0) > origin.offset for offsets in committed)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import offsets
 from infrastructure.kafka.client import kafka_options
 from producer.resume import marks
 from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, ticks_of
@@ -66,7 +66,7 @@ class Traffic:
         self._own = 0
         self._producer = Producer(
             {
-                **kafka_options(settings),
+                **kafka_options(settings.kafka),
                 "enable.idempotence": True,
                 "message.timeout.ms": 0,  # it waits for Kafka for as long as that is away
                 "log_level": 0,
@@ -115,7 +115,7 @@ class Traffic:
 
     def sent(self) -> int:
         """Records that the simulation has sent. Raises as ``reached``."""
-        return sum(admin.end_offsets(self.stack.settings, self._topic).values()) - self._own
+        return sum(offsets.end_offsets(self.stack.settings.kafka, self._topic).values()) - self._own
 
     def spoil(self) -> None:
         """Send one invalid record of each kind, to partitions in turn. Does not wait for Kafka."""

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import pandas as pd
 
-from infrastructure.kafka.log import read
+from infrastructure.kafka.reader import read_topic
 from infrastructure.settings import Settings, milliseconds
 from operations import audit
 from producer.simulation import Simulation
@@ -48,10 +48,10 @@ def findings(
         yield Finding(fate, f"{account.readings:,} readings stand in {READINGS}, {readings:,} were sent")
     yield from (Finding("wrong", line) for line in account.unexplained)
     yield from letters(
-        (Origin.told_by(message) for message in read(settings, settings.prefix + DEAD_LETTERS)),
+        (Origin.told_by(message) for message in read_topic(settings.kafka, settings.prefix + DEAD_LETTERS)),
         invalid,
     )
-    yield from purged(message.value() for message in read(settings, settings.prefix + REJECTED))
+    yield from purged(message.value() for message in read_topic(settings.kafka, settings.prefix + REJECTED))
 
 
 def series(settings: Settings, simulation: Simulation, ticks: int, probes: Sequence[Probe] = ()) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def series(settings: Settings, simulation: Simulation, ticks: int, probes: Seque
         wanted = oracle.expected(house, ticks, settings)
         yield from compared(oracle.stored(settings, house.sites), wanted)
     if probes:
-        watermark = simulation.time(ticks - 1) - milliseconds(settings.watermark_delay)
+        watermark = simulation.time(ticks - 1) - milliseconds(settings.time.watermark_delay)
         wanted = _expected(probes, simulation.catalogue, watermark, settings)
         yield from compared(oracle.stored(settings, [probes[0].reading.site]), wanted)
 

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from commands import terminal
-from infrastructure.passwords import read_password
+from infrastructure.passwords import password_of
 from infrastructure.settings import Settings, load_settings
 from scripts.stack import access
 from scripts.stack.job import cancel_changed_job, start_job
@@ -39,7 +39,7 @@ def configure() -> None:
     clients = settings.data_dir / "secrets"
     clients.mkdir(parents=True, exist_ok=True)
     for name in CLIENTS:
-        access.write_private(clients / name, read_password(settings, name))
+        access.write_private(clients / name, password_of(settings, name))
     console.print(f"{paths.run} and {clients} are written")
 
 
@@ -49,7 +49,7 @@ def grant() -> None:
     settings = load_settings()
     refuse_missing(settings)
     access.grant(settings)
-    console.print(f"{settings.kafka_user} may log in to Kafka")
+    console.print(f"{settings.kafka.user} may log in to Kafka")
 
 
 @app.command()
@@ -66,7 +66,7 @@ def refuse_missing(settings: Settings) -> None:
     wrong = []
     for name in access.PASSWORDS:
         try:
-            read_password(settings, name)
+            password_of(settings, name)
         except UserError:
             wrong.append(f"IOT_{name.upper()}")
     if wrong:

@@ -24,7 +24,7 @@ from confluent_kafka.admin import (
 )
 
 from infrastructure.kafka.client import kafka_options
-from infrastructure.passwords import ADMIN, read_password
+from infrastructure.passwords import ADMIN, password_of
 from infrastructure.settings import Settings
 
 TIMEOUT = 30
@@ -82,21 +82,21 @@ def write_private(file: Path, text: str) -> None:
 
 def parameters(settings: Settings) -> dict[str, object]:
     """What the files in ``conf/`` want to know of users and certificates. Raises ``UserError``."""
-    certificate = settings.stack_certificate
+    certificate = settings.stack.certificate
 
     def hashed(user: str) -> str:
-        return hashlib.sha256(read_password(settings, f"redis_{user}_password").encode()).hexdigest()
+        return hashlib.sha256(password_of(settings, f"redis_{user}_password").encode()).hexdigest()
 
     return {
-        "kafka_protocol": settings.kafka_protocol,
-        "kafka_admin_password": read_password(settings, "kafka_admin_password"),
-        "kafka_mechanism_name": settings.kafka_mechanism.lower(),
+        "kafka_protocol": settings.kafka.protocol,
+        "kafka_admin_password": password_of(settings, "kafka_admin_password"),
+        "kafka_mechanism_name": settings.kafka.mechanism.lower(),
         "stack_certificate": certificate or "",
-        "kafka_ca": settings.kafka_ca or "",
-        "redis_plain_port": 0 if certificate else settings.redis_port,
-        "redis_tls_port": settings.redis_port if certificate else 0,
-        "redis_ca": settings.redis_ca or "",
-        "redis_asks_for_certificates": "yes" if settings.redis_certificate else "no",
+        "kafka_ca": settings.kafka.ca or "",
+        "redis_plain_port": 0 if certificate else settings.redis.port,
+        "redis_tls_port": settings.redis.port if certificate else 0,
+        "redis_ca": settings.redis.ca or "",
+        "redis_asks_for_certificates": "yes" if settings.redis.certificate else "no",
         "redis_admin_hash": hashed("admin"),
         "redis_ingest_hash": hashed("ingest"),
         "redis_viewer_hash": hashed("viewer"),
@@ -106,24 +106,24 @@ def parameters(settings: Settings) -> dict[str, object]:
 def kafka_admin(settings: Settings) -> dict[str, Any]:
     """Options of a Kafka client that may do everything; the local broker knows this user from its configuration."""
     return {
-        **kafka_options(settings),
+        **kafka_options(settings.kafka),
         "sasl.mechanism": "PLAIN",
         "sasl.username": ADMIN,
-        "sasl.password": read_password(settings, "kafka_admin_password"),
+        "sasl.password": password_of(settings, "kafka_admin_password"),
     }
 
 
 def grant(settings: Settings) -> None:
     """Let the system's own user log in to the local Kafka and do its work. Idempotent."""
     client = AdminClient({**kafka_admin(settings), "log_level": 0})
-    mechanism = getattr(ScramMechanism, settings.kafka_mechanism.replace("-", "_"))
+    mechanism = getattr(ScramMechanism, settings.kafka.mechanism.replace("-", "_"))
     credential = UserScramCredentialUpsertion(
-        settings.kafka_user,
+        settings.kafka.user,
         ScramCredentialInfo(mechanism, 4096),
-        read_password(settings, "kafka_password").encode(),
+        password_of(settings, "kafka_password").encode(),
     )
     rights = [
-        AclBinding(kind, "*", ResourcePatternType.LITERAL, f"User:{settings.kafka_user}", "*", right, ALLOW)
+        AclBinding(kind, "*", ResourcePatternType.LITERAL, f"User:{settings.kafka.user}", "*", right, ALLOW)
         for kind, rights in RIGHTS.items()
         for right in rights
     ]

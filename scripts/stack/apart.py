@@ -59,8 +59,8 @@ def _is_free(port: int) -> bool:
 def settings_apart(directory: Path, **others: Any) -> Settings:
     """Settings of a stack below ``directory`` on free ports, without a board; ``others`` are further settings."""
     kafka, controller, redis, flink, rpc, zookeeper, ingest, job = free_ports(8)
-    return Settings(
-        _env_file=None,
+    return Settings.of(
+        env_file=None,
         kafka=f"127.0.0.1:{kafka}",
         kafka_controller_port=controller,
         redis=f"redis://127.0.0.1:{redis}/0",

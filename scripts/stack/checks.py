@@ -27,7 +27,11 @@ UNFIT = r"""[\s"'$%:;]"""
 def complaints(settings: Settings) -> Iterator[str]:
     """Yield a sentence for each thing that keeps the stack from starting."""
     paths = Paths.of(settings)
-    for name, address in (("IOT_KAFKA", settings.kafka), ("IOT_REDIS", settings.redis), ("IOT_FLINK", settings.flink)):
+    for name, address in (
+        ("IOT_KAFKA", settings.kafka.servers),
+        ("IOT_REDIS", settings.redis.url),
+        ("IOT_FLINK", settings.flink.url),
+    ):
         if "127.0.0.1" not in address or "," in address:
             yield f"{name} is {address}: the local stack listens on 127.0.0.1 only. Unset it, or start no local stack."
     for path, remedy in ((ROOT, "clone into another directory"), (settings.data_dir, "set IOT_DATA_DIR to another")):
@@ -58,22 +62,22 @@ def complaints(settings: Settings) -> Iterator[str]:
 
 def _of_access(settings: Settings) -> Iterator[str]:
     names = {
-        "IOT_KAFKA_USER": settings.kafka_user,
-        "IOT_REDIS_INGEST_USER": settings.redis_ingest_user,
-        "IOT_REDIS_VIEWER_USER": settings.redis_viewer_user,
+        "IOT_KAFKA_USER": settings.kafka.user,
+        "IOT_REDIS_INGEST_USER": settings.redis.ingest_user,
+        "IOT_REDIS_VIEWER_USER": settings.redis.viewer_user,
     }
     for setting, user in names.items():
         if user in ("", ADMIN, "default"):
             yield f"{setting} is {user or 'empty'}: the local stack wants another name there."
-    if settings.redis_ingest_user == settings.redis_viewer_user:
+    if settings.redis.ingest_user == settings.redis.viewer_user:
         yield "IOT_REDIS_INGEST_USER and IOT_REDIS_VIEWER_USER are the same: the local stack wants two."
-    if urlsplit(settings.redis).path.strip("/0"):
-        yield f"IOT_REDIS is {settings.redis}: the local stack keeps series in database 0."
-    ours = settings.stack_certificate is not None
+    if urlsplit(settings.redis.url).path.strip("/0"):
+        yield f"IOT_REDIS is {settings.redis.url}: the local stack keeps series in database 0."
+    ours = settings.stack.certificate is not None
     for setting, tls in (
-        ("IOT_KAFKA_CA", settings.kafka_ca is not None),
-        ("rediss:// in IOT_REDIS", settings.redis.startswith("rediss:")),
-        ("IOT_REDIS_CA", settings.redis_ca is not None),
+        ("IOT_KAFKA_CA", settings.kafka.ca is not None),
+        ("rediss:// in IOT_REDIS", settings.redis.url.startswith("rediss:")),
+        ("IOT_REDIS_CA", settings.redis.ca is not None),
     ):
         if tls != ours:
             yield (
@@ -105,13 +109,13 @@ def _holder(port: int) -> str | None:
 
 def _setting(settings: Settings, port: int) -> str:
     names = {
-        settings.kafka_port: "IOT_KAFKA=127.0.0.1:PORT",
-        settings.redis_port: "IOT_REDIS=redis://127.0.0.1:PORT/0",
-        settings.flink_port: "IOT_FLINK=http://127.0.0.1:PORT",
-        settings.kafka_controller_port: "IOT_KAFKA_CONTROLLER_PORT",
-        settings.flink_rpc_port: "IOT_FLINK_RPC_PORT",
-        settings.zookeeper_port: "IOT_ZOOKEEPER_PORT",
-        settings.job_metrics: "IOT_JOB_METRICS",
-        settings.board_port: "IOT_BOARD=http://127.0.0.1:PORT",
+        settings.kafka.port: "IOT_KAFKA=127.0.0.1:PORT",
+        settings.redis.port: "IOT_REDIS=redis://127.0.0.1:PORT/0",
+        settings.flink.port: "IOT_FLINK=http://127.0.0.1:PORT",
+        settings.stack.kafka_controller_port: "IOT_KAFKA_CONTROLLER_PORT",
+        settings.stack.flink_rpc_port: "IOT_FLINK_RPC_PORT",
+        settings.stack.zookeeper_port: "IOT_ZOOKEEPER_PORT",
+        settings.monitoring.job_port: "IOT_JOB_METRICS",
+        settings.board.port: "IOT_BOARD=http://127.0.0.1:PORT",
     }
     return names[port]

@@ -79,13 +79,13 @@ def write_configuration(settings: Settings, paths: Paths, only: Container[str] |
 def configure(settings: Settings, paths: Paths, placement: Placement) -> None:
     """Fill in the servers' configuration for these settings, below the run directory; nobody else can read it."""
     values = {
-        **settings.model_dump(),
+        **settings.flat(),
         **access.parameters(settings),
-        "checkpoint_uri": settings.checkpoint_uri,
-        "kafka_host": settings.kafka_host,
-        "kafka_port": settings.kafka_port,
-        "flink_host": settings.flink_host,
-        "flink_port": settings.flink_port,
+        "checkpoint_uri": settings.job.checkpoint_uri,
+        "kafka_host": settings.kafka.host,
+        "kafka_port": settings.kafka.port,
+        "flink_host": settings.flink.host,
+        "flink_port": settings.flink.port,
         "cluster_id": uuid.uuid5(uuid.NAMESPACE_URL, paths.data.as_uri()),  # with its path, checkpoints lose theirs
         "ha_uri": (paths.data / "flink-ha").as_uri(),
         "listen": placement.listen,
@@ -95,7 +95,7 @@ def configure(settings: Settings, paths: Paths, placement: Placement) -> None:
         "data": paths.data,
         "run": paths.run,
         "temporary": placement.temporary or paths.temporary,
-        "log_pattern": LOG_PATTERNS[settings.log_format],
+        "log_pattern": LOG_PATTERNS[settings.monitoring.log_format],
     }
     # What the client prints is read by `python -m jobs submit`, and by people.
     client = values | {"log_pattern": LOG_PATTERNS["text"]}
@@ -162,7 +162,7 @@ def kafka_java(settings: Settings, paths: Paths) -> list[str]:
     """The Java command line up to Kafka's main class."""
     return [
         str(java_home() / "bin" / "java"),
-        f"-Xmx{settings.kafka_heap}",
+        f"-Xmx{settings.stack.kafka_heap}",
         "-XX:+UseG1GC",
         *_leaving_nothing(paths),
         f"-Dlog4j2.configurationFile={paths.run}/kafka/log4j2.properties",
@@ -200,25 +200,25 @@ def _every(settings: Settings) -> Iterator[Process]:
     yield Process(
         name="kafka",
         command=[*kafka_java(settings, paths), "kafka.Kafka", f"{paths.run}/kafka/server.properties"],
-        ports=(settings.kafka_port, settings.kafka_controller_port),
+        ports=(settings.kafka.port, settings.stack.kafka_controller_port),
         ready=lambda: _kafka_answers(settings),
         # Besides its heap: classes, threads, network buffers, and the indexes of its log, which it maps.
-        memory=_mebibytes(settings.kafka_heap) + 512,
+        memory=_mebibytes(settings.stack.kafka_heap) + 512,
     )
     yield Process(
         name="redis",
         command=[str(redis_home() / "bin" / "redis-server"), f"{paths.run}/redis/redis.conf"],
         environment={"LD_LIBRARY_PATH": str(INSTALLED / "openssl")},
-        ports=(settings.redis_port,),
+        ports=(settings.redis.port,),
         ready=lambda: _redis_answers(settings),
         # What its allocator wastes, and the buffers of its clients and its log, do not count as data.
-        memory=_mebibytes(settings.redis_memory) * 5 // 4 + 128,
+        memory=_mebibytes(settings.stack.redis_memory) * 5 // 4 + 128,
     )
     yield Process(
         name="zookeeper",
         command=zookeeper_java(paths),
-        ports=(settings.zookeeper_port,),
-        ready=lambda: _listens(settings.zookeeper_port),
+        ports=(settings.stack.zookeeper_port,),
+        ready=lambda: _listens(settings.stack.zookeeper_port),
         memory=192,
     )
     yield Process(
@@ -228,16 +228,16 @@ def _every(settings: Settings) -> Iterator[Process]:
             *(str(paths.data / "flink-ha"), str(flink_home() / "bin" / "jobmanager.sh")),
         ],
         environment=flink_server_environment(settings),
-        ports=(settings.flink_port, settings.flink_rpc_port),
+        ports=(settings.flink.port, settings.stack.flink_rpc_port),
         ready=lambda: _overview(settings) is not None,
-        memory=_mebibytes(settings.jobmanager_memory),
+        memory=_mebibytes(settings.stack.jobmanager_memory),
     )
     yield Process(
         name="taskmanager",
         command=[str(flink_home() / "bin" / "taskmanager.sh"), "start-foreground"],
         environment=flink_server_environment(settings),
         ready=lambda: (_overview(settings) or {}).get("taskmanagers", 0) >= TASKMANAGERS,
-        memory=_mebibytes(settings.taskmanager_memory),
+        memory=_mebibytes(settings.stack.taskmanager_memory),
     )
     yield Process(
         name="ingest",
@@ -248,24 +248,24 @@ def _every(settings: Settings) -> Iterator[Process]:
         memory=512,
     )
 
-    if settings.job_metrics:
+    if settings.monitoring.job_port:
         yield Process(
             name="exporter",
             command=[sys.executable, "-m", "jobs", "metrics"],
             environment=settings.environment(),
-            ports=(settings.job_metrics,),
+            ports=(settings.monitoring.job_port,),
             autostart=False,
-            ready=lambda: _listens(settings.job_metrics),
+            ready=lambda: _listens(settings.monitoring.job_port),
             memory=256,
         )
-    if settings.board:
+    if settings.board.url:
         yield Process(
             name="board",
             command=[sys.executable, "-m", "board"],
             environment=settings.environment(only_redis_as_viewer=True),
-            ports=(settings.board_port,),
+            ports=(settings.board.port,),
             autostart=False,
-            ready=lambda: _listens(settings.board_port),
+            ready=lambda: _listens(settings.board.port),
             memory=384,  # of which a page takes 5
         )
 
@@ -276,7 +276,7 @@ def _mebibytes(size: str) -> int:
 
 
 def _kafka_answers(settings: Settings) -> bool:
-    if not _listens(settings.kafka_port):  # saves librdkafka's complaints about a broker that is still starting
+    if not _listens(settings.kafka.port):  # saves librdkafka's complaints about a broker that is still starting
         return False
     try:
         return bool(AdminClient({**access.kafka_admin(settings), "log_level": 0}).list_topics(timeout=2).brokers)
@@ -285,17 +285,17 @@ def _kafka_answers(settings: Settings) -> bool:
 
 
 def _redis_answers(settings: Settings) -> bool:
-    if not _listens(settings.redis_port):
+    if not _listens(settings.redis.port):
         return False
     try:
-        return bool(redis_client(settings, "admin").ping())
+        return bool(redis_client(settings.redis, "admin").ping())
     except redis.RedisError:  # still loading its file, or not there
         return False
 
 
 def _overview(settings: Settings) -> dict[str, int] | None:
     try:
-        answer = requests.get(f"{settings.flink}/overview", timeout=2)
+        answer = requests.get(f"{settings.flink.url}/overview", timeout=2)
         return answer.json() if answer.ok else None
     except requests.RequestException:
         return None

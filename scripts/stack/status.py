@@ -112,8 +112,8 @@ def look(settings: Settings, stack: Stack) -> Status:
     with ThreadPoolExecutor(4) as pool:
         asked_job = pool.submit(_job, settings)
         asked_topics = pool.submit(_topics, settings) if "kafka" in running else None
-        asked_bridge = pool.submit(_rates, settings.ingest_metrics if "ingest" in running else 0)
-        asked_producer = pool.submit(_rates, settings.producer_metrics)
+        asked_bridge = pool.submit(_rates, settings.monitoring.ingest_port if "ingest" in running else 0)
+        asked_producer = pool.submit(_rates, settings.monitoring.producer_port)
         found = Status(
             processes,
             asked_job.result(),
@@ -172,8 +172,8 @@ def _job(settings: Settings) -> Account | ClusterError:
 
 
 def _topics(settings: Settings) -> list[Topic] | KafkaException:
-    job = LagReader(settings, settings.job_group, PATIENCE)
-    bridge = LagReader(settings, settings.ingest_group, PATIENCE)
+    job = LagReader(settings, settings.job.group, PATIENCE)
+    bridge = LagReader(settings, settings.ingest.group, PATIENCE)
     carried = {settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)}
     try:
         places = job.places()
@@ -222,7 +222,7 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
             yield f"{process.name} is {process.state}: `make up` starts it, {stack.log(process.name)} says why"
     yield from _complaints_of_job(settings, stack, status.job)
     if isinstance(status.topics, KafkaException):
-        yield f"Kafka does not answer at {settings.kafka}: see {stack.log('kafka')}"
+        yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:
         yield "there are no topics: `python -m topics create` makes them"
     carries = any(process.name == "ingest" and process.state == "running" for process in status.processes)
@@ -230,9 +230,9 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
         for service, waiting in status.bridge.by_label("iot_ingest_waiting").items():
             if waiting:
                 yield f"the bridge waits for {service}, and goes on when it answers: see {stack.log('ingest')}"
-    elif carries and settings.ingest_metrics:
+    elif carries and settings.monitoring.ingest_port:
         yield (
-            f"the bridge has no /metrics at 127.0.0.1:{settings.ingest_metrics}: see {stack.log('ingest')}. "
+            f"the bridge has no /metrics at 127.0.0.1:{settings.monitoring.ingest_port}: see {stack.log('ingest')}. "
             "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
         )
 
@@ -248,11 +248,11 @@ def _complaints_of_job(settings: Settings, stack: Stack, job: Account | ClusterE
             f"of the job's tasks {running} of {instances} run; it is {job.state.lower()}: wait, and if it stays so see "
             f"{stack.log('jobmanager')}"
         )
-    patience = max(60.0, PATIENT_CHECKPOINTS * settings.checkpoint_interval.total_seconds())
+    patience = max(60.0, PATIENT_CHECKPOINTS * settings.job.checkpoint_interval.total_seconds())
     last = job.checkpoint.completed if job.checkpoint else 0.0
     missed = time.time() - max(last, job.started)
     if missed > patience:
-        yield f"no checkpoint for {missed:,.0f} s: the job falls behind or its state has no room; see {settings.flink}"
+        yield f"no checkpoint for {missed:,.0f} s: the job lags or its state has no room, see {settings.flink.url}"
     if job.dropped:
         yield f"{job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
 

@@ -39,13 +39,13 @@ def start_stack(settings: Settings, said: Said) -> Stack:
 
 def where_to_look(settings: Settings, console: Console) -> None:
     """Say where the parts of a running stack can be seen."""
-    redis = f"Redis at {settings.redis}, as {settings.redis_viewer_user}"
+    redis = f"Redis at {settings.redis.url}, as {settings.redis.viewer_user}"
     console.print()
     # Not the producer's: nobody answers there once it has ended.
-    ports = [port for port in (settings.job_metrics, settings.ingest_metrics) if port]
+    ports = [port for port in (settings.monitoring.job_port, settings.monitoring.ingest_port) if port]
     for what, where in (
-        *([("board", settings.board)] if settings.board else []),
-        ("Flink's own pages", settings.flink),
+        *([("board", settings.board.url)] if settings.board.url else []),
+        ("Flink's own pages", settings.flink.url),
         ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
         ("topics", "python -m topics describe"),
         ("metrics", ", ".join(f"http://127.0.0.1:{port}/metrics" for port in ports) or "none, by the settings"),

@@ -46,16 +46,16 @@ class House:
 
     @property
     def url(self) -> str:
-        return self.settings.board
+        return self.settings.board.url
 
     def write(self, series: Series, at: int, value: float) -> None:
         """As the bridge does: the last value of an aggregate counts."""
-        store = Store(self.settings.model_copy(update={"redis_ingest_user": ""}), catalogue.read(ROOT / "sensors.toml"))
+        store = Store(self.settings.replace(redis_ingest_user=""), catalogue.read(ROOT / "sensors.toml"))
         store.write([Point(series, at, value)])
         store.close()
 
     def admin(self) -> redis.Redis:
-        return redis.Redis(port=self.settings.redis_port)
+        return redis.Redis(port=self.settings.redis.port)
 
     @contextmanager
     def without_redis(self) -> Iterator[None]:
@@ -64,8 +64,8 @@ class House:
         try:
             yield
         finally:
-            self.server = serve(self.settings.redis_port, self.directory)
-            self.held = fill(self.settings.redis_port, self.directory).held
+            self.server = serve(self.settings.redis.port, self.directory)
+            self.held = fill(self.settings.redis.port, self.directory).held
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +76,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with ExitStack() as cleaning:
         redis_port, board_port = free_ports(2)
         directory = tmp_path_factory.mktemp("board")
-        settings = Settings(
-            _env_file=None,
+        settings = Settings.of(
+            env_file=None,
             redis=f"redis://127.0.0.1:{redis_port}/0",
             redis_viewer_password=PASSWORD,
             board=f"http://127.0.0.1:{board_port}",

@@ -34,7 +34,7 @@ ROUNDS = (
 @pytest.fixture
 def unprefixed(stack: Stack) -> Iterator[Stack]:
     """The stack with the system that it has when nobody sets a prefix: its own bridge and exporter, and a job."""
-    settings = stack.settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
+    settings = stack.settings.replace(checkpoint_interval=timedelta(seconds=1))
     admin.create(settings)
     for process in ("ingest", "exporter"):
         stack.start(process)
@@ -44,7 +44,7 @@ def unprefixed(stack: Stack) -> Iterator[Stack]:
         stack.stop(process)
     cluster.cancel(settings, cluster.find(settings).id)
     admin.delete(settings)
-    redis_client(settings, "admin").flushdb()
+    redis_client(settings.redis, "admin").flushdb()
 
 
 @pytest.mark.timeout(400)

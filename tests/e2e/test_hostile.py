@@ -186,7 +186,7 @@ class Traffic:
         self._producers = {
             packing: Producer(
                 {
-                    **kafka_options(settings),
+                    **kafka_options(settings.kafka),
                     "enable.idempotence": True,
                     "compression.type": packing,
                     "message.max.bytes": 10_000_000,
@@ -317,7 +317,7 @@ class Running:
 
     def __init__(self, stack: Stack, settings: Settings, job: str) -> None:
         def asked(path: str) -> Any:
-            return requests.get(f"{settings.flink}/jobs/{job}{path}", timeout=10).json()
+            return requests.get(f"{settings.flink.url}/jobs/{job}{path}", timeout=10).json()
 
         self.processes = {state["name"]: (state["pid"], state["start"]) for state in stack.states()}
         self.state = asked("")["state"]
@@ -330,7 +330,7 @@ class Running:
 
 def restarts(settings: Settings, job: str) -> str:
     """Flink's own count; it hears of new jobs every ten seconds."""
-    address = f"{settings.flink}/jobs/{job}/metrics?get=numRestarts"
+    address = f"{settings.flink.url}/jobs/{job}/metrics?get=numRestarts"
     (metric,) = wait_for(lambda: requests.get(address, timeout=10).json(), "the metric")
     return str(metric["value"])
 

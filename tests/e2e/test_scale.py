@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from infrastructure.kafka import admin
-from infrastructure.kafka.log import TopicReader
+from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.store import Store
@@ -37,7 +37,7 @@ SLOTS = 4
 @pytest.mark.timeout(300)
 def test_many_partitions_two_taskmanagers_and_two_bridges_change_no_point(stack: Stack) -> None:
     sensors = catalogue.read(stack.settings.sensors)
-    own = stack.settings.model_copy(update={"prefix": "scale.", "partitions": PARTITIONS, "parallelism": 2 * SLOTS})
+    own = stack.settings.replace(prefix="scale.", partitions=PARTITIONS, parallelism=2 * SLOTS)
     simulation = Simulation(sensors, 1, START, site_names(SITES))
     wanted = oracle.expected(simulation, ticks_of(DAYS), own)
     admin.create(own)
@@ -93,7 +93,7 @@ def classes_of_partitions(settings: Settings, sensors: catalogue.Catalogue) -> d
     """The class whose readings each partition has; fails when one has those of two."""
     found = defaultdict(set)
     places = defaultdict(set)
-    reader = TopicReader(settings, settings.prefix + READINGS)
+    reader = TopicReader(settings.kafka, settings.prefix + READINGS)
     try:
         for messages in reader.read_on():
             for message in messages:
@@ -125,7 +125,7 @@ def two_taskmanagers(stack: Stack) -> Iterator[None]:
             stack.stop(name)
             stack.remove(name)
         stack.start(usual.name)
-        wait_for(lambda: slots(stack.settings) == (1, stack.settings.task_slots), "the stack's own TaskManager")
+        wait_for(lambda: slots(stack.settings) == (1, stack.settings.stack.task_slots), "the stack's own TaskManager")
 
 
 def slots(settings: Settings) -> tuple[int, int]:

@@ -45,9 +45,7 @@ CASES = {
 def test_every_series_and_every_rejection_equals_pandas(stack: Stack) -> None:
     sensors = catalogue.read(stack.settings.sensors)
     settings = {
-        name: stack.settings.model_copy(
-            update={"prefix": f"{name}.", "parallelism": case.parallelism, "partitions": case.partitions}
-        )
+        name: stack.settings.replace(prefix=f"{name}.", parallelism=case.parallelism, partitions=case.partitions)
         for name, case in CASES.items()
     }
     simulations = {name: Simulation(sensors, case.seed, START, site_names(case.sites)) for name, case in CASES.items()}

@@ -78,9 +78,9 @@ def test_the_dashboards_are_provisioned_into_the_folder_that_push_uses() -> None
 
 
 def test_the_address_is_that_of_redis_unless_given() -> None:
-    settings = Settings(_env_file=None, redis="redis://10.0.0.7/0")
+    settings = Settings.of(env_file=None, redis="redis://10.0.0.7/0")
     assert data_source.address(settings) == "10.0.0.7:6379"
-    assert data_source.address(settings.model_copy(update={"grafana_redis": "redis:6380"})) == "redis:6380"
+    assert data_source.address(settings.replace(grafana_redis="redis:6380")) == "redis:6380"
 
 
 @pytest.mark.parametrize("address", ["redis", "redis://redis:6379", "redis:6379/0", "user@redis:6379"])
@@ -90,7 +90,7 @@ def test_an_address_that_the_plugin_does_not_take_is_refused(address: str) -> No
 
 
 def test_the_token_does_not_go_into_the_environment_of_others() -> None:
-    assert not [name for name in Settings(_env_file=None).environment() if "TOKEN" in name]
+    assert not [name for name in Settings.of(env_file=None).environment() if "TOKEN" in name]
 
 
 def certified() -> tuple[str, str]:

@@ -14,7 +14,7 @@ from infrastructure.settings import Settings
 @pytest.fixture
 def store(settings: Settings) -> Iterator[redis.Redis]:
     """Redis, emptied of this test's series in the end."""
-    client = redis_client(settings, "admin")
+    client = redis_client(settings.redis, "admin")
     yield client
     if found := list(client.scan_iter(match=f"{settings.prefix}*", count=10_000)):
         client.delete(*found)

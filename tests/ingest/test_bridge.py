@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.offsets import committed_offsets
 from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
@@ -254,7 +255,7 @@ def test_a_reader_sees_no_gap_while_a_withdrawal_waits_for_its_correction(
     wait_until_read(timed, 1)
     send(settings, aggregate("AggDay", "TH1", None))
     wait_until_read(timed, 2)
-    clock.now += settings.settle.total_seconds() - 0.01
+    clock.now += settings.ingest.settle.total_seconds() - 0.01
     send(settings, reading("TH1", START, 5.0))  # carried by a poll that could have deleted the point
     wait_until_read(timed, 3)
     assert points(store, settings, "AggDayTH1") == [(START, 1.0)]
@@ -277,9 +278,9 @@ def test_a_withdrawal_that_nothing_follows_deletes_the_point_after_the_settle_ti
     send(settings, aggregate("AggDay", "TH2", 3.0))
     wait_until_read(timed, 4)
     assert points(store, settings, "AggDayTH1") == [(START, 1.0), (START + DAY_MS, 2.0)]
-    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    committed = committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     assert committed[settings.prefix + AGGREGATES, 0] == offset, "a bridge that dies now would not delete it"
-    clock.now += settings.settle.total_seconds()
+    clock.now += settings.ingest.settle.total_seconds()
     wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
     assert points(store, settings, "AggDayTH1") == [(START + DAY_MS, 2.0)]
 
@@ -288,7 +289,7 @@ def test_a_withdrawal_that_is_done_is_committed(settings: Settings, timed: Bridg
     """Else the lag would stay, and a restart would read everything behind the withdrawal again."""
     send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
     wait_until_read(timed, 3)
-    clock.now += settings.settle.total_seconds()
+    clock.now += settings.ingest.settle.total_seconds()
     wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
     wait_for(lambda: behind(settings) == 0, "the offset behind the withdrawal to be committed", seconds=10)
 
@@ -335,7 +336,7 @@ def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
     wait_until_read(timed, 1)
     send(settings, aggregate("AggDay", "TH1", None, "2020-01-05 00:00:00Z"), aggregate("AggDay", "TH2", None))
     wait_until_read(timed, 3)
-    clock.now += settings.settle.total_seconds()
+    clock.now += settings.ingest.settle.total_seconds()
     wait_for(lambda: timed.bridge.counts.withdrawn == 2, "both withdrawals")
     send(settings, reading("TH1", START, 5.0))
     wait_until_read(timed, 4)
@@ -440,7 +441,7 @@ def test_a_dead_letter_behind_a_withdrawal_that_waits_is_written_once(settings: 
 
 
 def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, bridge: Bridging) -> None:
-    producer = Producer(kafka_options(settings))
+    producer = Producer(kafka_options(settings.kafka))
     producer.list_topics(settings.prefix + DEAD_LETTERS)
     for headers in (None, {"topic": None}, {"topic": b"\xff"}, {"partition": "x"}, {"offset": ""}, {"other": b"\xff"}):
         producer.produce(settings.prefix + DEAD_LETTERS, b"by hand", headers=headers)
@@ -469,7 +470,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("what", [*TOO_MUCH_FOR_REDIS, *TOO_LARGE])
 def test_no_record_stalls_the_bridge(settings: Settings, store: redis.Redis, what: str) -> None:
     wrong = {**TOO_MUCH_FOR_REDIS, **TOO_LARGE}[what]
-    with Bridging(Bridge(settings.model_copy(update={"settle": settings.settle / 100}), SENSORS)):
+    with Bridging(Bridge(settings.replace(settle=settings.ingest.settle / 100), SENSORS)):
         offsets = send(settings, wrong)
         send(settings, reading("TH1", START, 1.0))
         wait_for(lambda: behind(settings) == 0, "the bridge to go on", seconds=15)
@@ -544,7 +545,7 @@ bridge.Consumer = lambda given: consumer({**given, "session.timeout.ms": 6000}) 
 def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
-    settings = settings.model_copy(update={"batch": 1000})
+    settings = settings.replace(batch=1000)
     records, wrong, wanted = flood(sites=20, each=1000, wrong=20, seed=4)
     offsets = send(settings, *records)
     rng = random.Random(5)
@@ -565,7 +566,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
 def test_killed_between_a_withdrawal_and_its_correction_it_leaves_no_gap(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
-    settings = settings.model_copy(update={"settle": timedelta(hours=1)})
+    settings = settings.replace(settle=timedelta(hours=1))
     old, new = [(START, 1.0)], [(START, 2.0)]
     with bridge_process(settings, tmp_path / "log", "-c", IMPATIENT + "app(args=[])") as process:
         send(settings, aggregate("AggDay", "TH1", 1.0))
@@ -607,7 +608,7 @@ app(args=[])
 def test_killed_between_a_dead_letter_and_its_commit_it_does_not_write_it_again(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
-    settings = settings.model_copy(update={"batch": 1000})
+    settings = settings.replace(batch=1000)
     records, wrong, wanted = flood(sites=4, each=1000, wrong=20, seed=9)
     offsets = send(settings, *records)
     with bridge_process(settings, tmp_path / "log", "-c", DYING) as process:
@@ -624,14 +625,14 @@ def test_killed_between_a_dead_letter_and_its_commit_it_does_not_write_it_again(
 def test_asked_to_stop_it_has_committed_what_it_has_stored(
     settings: Settings, store: redis.Redis, tmp_path: Path, number: signal.Signals
 ) -> None:
-    settings = settings.model_copy(update={"batch": 300})
+    settings = settings.replace(batch=300)
     records, wrong, _ = flood(sites=4, each=1000, wrong=30, seed=6)
     offsets = send(settings, *records)
     with bridge_process(settings, tmp_path / "log") as process:
         wait_for_writes(store, 10)
         process.send_signal(number)
         assert process.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
-    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    committed = committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     done = [
         r
         for r, o in zip(records, offsets, strict=True)
@@ -653,7 +654,7 @@ def test_asked_to_stop_it_has_committed_what_it_has_stored(
 
 def test_asked_to_stop_while_redis_is_away_it_stops(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    nowhere = settings.model_copy(update={"redis": "redis://127.0.0.1:1/0"})
+    nowhere = settings.replace(redis="redis://127.0.0.1:1/0")
     with bridge_process(nowhere, log) as process:
         wait_for(lambda: "trying again" in log.read_text(), "it to miss Redis")
         process.terminate()
@@ -703,7 +704,7 @@ def carry_through(
     settings: Settings, store: redis.Redis, away: Callable[[], None], back: Callable[[], None], *, kafka: bool
 ) -> None:
     """Take Redis or Kafka away in the middle of the work, and bring it back."""
-    settings = settings.model_copy(update={"batch": 200})
+    settings = settings.replace(batch=200)
     records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=7)
     bridge = Bridge(settings, SENSORS)
     bridge._store = Store(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
@@ -766,7 +767,7 @@ def test_while_kafka_is_away_it_says_so_and_can_be_stopped(
     stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    settings = settings.model_copy(update={"batch": 200})
+    settings = settings.replace(batch=200)
     records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=8)
     offsets = send(settings, *records)
     with bridge_process(settings, log) as process:
@@ -788,10 +789,10 @@ def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
     stack: Stack, settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     """As by a laptop that sleeps, while a batch is under way whose dead letter the group will not take any more."""
-    group, log = settings.prefix + settings.ingest_group, tmp_path / "log"
+    group, log = settings.prefix + settings.ingest.group, tmp_path / "log"
 
     def members() -> int:
-        client = admin.client(settings)
+        client = admin.client(settings.kafka)
         return len(client.describe_consumer_groups([group])[group].result().members)
 
     with bridge_process(settings, log, "-c", IMPATIENT + "app(args=[])") as process:
@@ -827,8 +828,8 @@ class Doubting(Store):
         self.written += len(points)
 
     def wait_durable(self) -> None:
-        group = self._settings.prefix + self._settings.ingest_group
-        self.committed.append(admin.committed_offsets(self._settings, group))
+        group = self._settings.prefix + self._settings.ingest.group
+        self.committed.append(committed_offsets(self._settings.kafka, group))
         if len(self.committed) <= self.doubts:
             raise NotDurable("not yet")
         super().wait_durable()
@@ -953,7 +954,7 @@ def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     """In it the main thread, inside of its client, waits for the writer: who must not wait for that client."""
-    settings = settings.model_copy(update={"batch": 1})
+    settings = settings.replace(batch=1)
     log, other = tmp_path / "log", tmp_path / "other"
 
     def wait_for_rebalance(number: int) -> None:

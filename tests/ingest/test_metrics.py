@@ -103,7 +103,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
 def test_the_delay_is_from_the_sending_to_the_disk(settings: Settings) -> None:
     """One reading says that it was sent 20 s ago, one says nonsense, and one says nothing."""
     bridge = Bridge(settings, SENSORS)
-    producer = Producer({**kafka_options(settings), "log_level": 0})
+    producer = Producer({**kafka_options(settings.kafka), "log_level": 0})
     topic, record = settings.prefix + READINGS, reading("TH1", START, 1.0)
     producer.list_topics(topic)
     for headers in ([sent.header(time.time() - 20)], [(sent.HEADER, b"yesterday")], []):
@@ -130,7 +130,7 @@ def test_lag_is_what_is_not_stored_yet(settings: Settings) -> None:
 
 
 def test_while_kafka_is_away_there_is_no_lag_rather_than_an_old_one(settings: Settings) -> None:
-    away = settings.model_copy(update={"kafka": "127.0.0.1:9"})
+    away = settings.replace(kafka="127.0.0.1:9")
     counts = Counts(away, SENSORS)
     counts.assigned = frozenset({(READINGS, 0)})
     assert of(exposed(BridgeMetrics(away, counts)), "iot_ingest_lag_records") == {}

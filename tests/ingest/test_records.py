@@ -27,8 +27,6 @@ START = 1_577_836_800_000  # 2020-01-01T00:00Z
 RECORDS = Records(
     catalogue.read(ROOT / "sensors.toml"),
     future_tolerance_ms=HOUR_MS,
-    window_ms=DAY_MS,
-    sliding_window_ms=2 * DAY_MS,
 )
 RULES = Rules(catalogue.read(ROOT / "sensors.toml"), HOUR_MS)
 
@@ -82,14 +80,6 @@ def test_a_withdrawal_names_the_point_that_its_value_has_set(series: str, ts: in
     assert withdrawn == Point(Series(series, "home", "Etot"), ts, None)
     assert isinstance(set_before, Point)
     assert (withdrawn.series, withdrawn.ts) == (set_before.series, set_before.ts)
-
-
-def test_the_difference_describes_the_last_day_of_a_longer_window_too() -> None:
-    hours = Records(catalogue.read(ROOT / "sensors.toml"), 0, window_ms=HOUR_MS, sliding_window_ms=3 * HOUR_MS)
-    name = key("AggDayDiff", sensor="Etot")
-    point = hours.aggregate(name, value(name))
-    assert isinstance(point, Point)
-    assert point.ts == START + 2 * HOUR_MS
 
 
 @pytest.mark.parametrize("site", ["home", "site-0002", "0", "a_b.c-D", "x" * 64])

@@ -82,7 +82,7 @@ def whole(client: redis.Redis) -> bool:
 
 def store(port: int, directory: Path) -> Store:
     """What the bridge writes with, at one node."""
-    own = Settings(_env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
+    own = Settings.of(env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
     return Store(own, SENSORS)
 
 

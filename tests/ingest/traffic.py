@@ -10,7 +10,7 @@ import redis
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from tests.running import PATIENCE, wait_for
@@ -66,7 +66,7 @@ def send(settings: Settings, *records: Record) -> list[int]:
     """Send in order, each acknowledged when this returns; returns their offsets."""
     producer = Producer(
         {
-            **kafka_options(settings),
+            **kafka_options(settings.kafka),
             "enable.idempotence": True,
             "compression.type": "lz4",
             "message.max.bytes": 10**8,
@@ -96,11 +96,11 @@ def send(settings: Settings, *records: Record) -> list[int]:
 
 def behind(settings: Settings) -> int:
     """Records that the bridge has not committed yet."""
-    committed = admin.committed_offsets(settings, settings.prefix + settings.ingest_group)
+    committed = offsets.committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     ends = {
         (settings.prefix + topic, partition): end
         for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
-        for partition, end in admin.end_offsets(settings, settings.prefix + topic).items()
+        for partition, end in offsets.end_offsets(settings.kafka, settings.prefix + topic).items()
     }
     return sum(end - committed.get(place, 0) for place, end in ends.items())
 
@@ -112,10 +112,10 @@ def wait_until_committed(settings: Settings) -> None:
 def letters(settings: Settings) -> list[Message]:
     """Every dead letter."""
     place = TopicPartition(settings.prefix + DEAD_LETTERS, 0, 0)
-    (end,) = admin.end_offsets(settings, place.topic).values()
+    (end,) = offsets.end_offsets(settings.kafka, place.topic).values()
 
     def stable() -> bool:
-        client = admin.client(settings)
+        client = admin.client(settings.kafka)
         (last,) = client.list_offsets(
             {place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED
         ).values()
@@ -125,7 +125,7 @@ def letters(settings: Settings) -> list[Message]:
     found = list[Message]()
     consumer = Consumer(
         {
-            **kafka_options(settings),
+            **kafka_options(settings.kafka),
             "group.id": "letters",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,

@@ -11,7 +11,7 @@ import requests
 from infrastructure.settings import Settings
 from jobs import cluster
 
-SETTINGS = Settings(_env_file=None, flink="http://127.0.0.1:1")
+SETTINGS = Settings.of(env_file=None, flink="http://127.0.0.1:1")
 JOB = "0" * 32
 
 
@@ -74,7 +74,7 @@ def test_a_job_that_is_coming_back_does_not_run_yet(answers: Callable[..., None]
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(None, "Flink does not answer"), (STARTING, "is starting, or was killed and is coming back: try again")],
+    [(None, "Flink does not answer"), (STARTING, "is starting, or coming back: try again")],
 )
 def test_what_is_not_waited_for_says_what_to_do(answers: Callable[..., None], answer: Answer | None, said: str) -> None:
     answers(answer)

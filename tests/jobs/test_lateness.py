@@ -30,7 +30,7 @@ class House:
         self.settings = settings
         self.sensors = catalogue.read(settings.sensors)
         self.topic = settings.prefix + READINGS
-        self.producer = Producer({**kafka_options(settings), "linger.ms": 5})
+        self.producer = Producer({**kafka_options(settings.kafka), "linger.ms": 5})
         self.producer.list_topics(self.topic, timeout=30)
 
     def send(self, sensor: str, ts: int, value: float = 1.0, site: str = "home", sent: int | None = None) -> None:
@@ -51,7 +51,7 @@ class Topic:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.rows: dict[tuple[object, ...], dict[str, object]] = {}
-        self._consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 50})
+        self._consumer = Consumer({**kafka_options(settings.kafka), "group.id": "test", "fetch.wait.max.ms": 50})
         self._consumer.assign([TopicPartition(settings.prefix + name, 0, 0)])
 
     def read(self) -> dict[tuple[object, ...], dict[str, object]]:
@@ -77,7 +77,7 @@ def day_text(ts: int) -> str:
 
 def test_too_late_purged_future_and_sent_twice(settings: Settings) -> None:
     """One job sees them all, in this order, since each submission costs as much as the rest."""
-    settings = settings.model_copy(update={"watermark_idleness": timedelta(days=1)})
+    settings = settings.replace(watermark_idleness=timedelta(days=1))
     submit_quickly(settings)
     house = House(settings)
     with Topic(settings, AGGREGATES) as aggregates, Topic(settings, REJECTED) as rejected:
@@ -168,7 +168,7 @@ def test_too_late_purged_future_and_sent_twice(settings: Settings) -> None:
 
 
 def test_silent_partitions_without_heartbeats_do_not_hold_windows_open(settings: Settings) -> None:
-    settings = settings.model_copy(update={"watermark_idleness": timedelta(seconds=1)})
+    settings = settings.replace(watermark_idleness=timedelta(seconds=1))
     submit_quickly(settings)
     house = House(settings)
     with Topic(settings, AGGREGATES) as aggregates:

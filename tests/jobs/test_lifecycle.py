@@ -54,7 +54,7 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     would count again."""
     repeats = Repeats()
     simulation = Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1))
-    settings = settings.model_copy(update={"parallelism": 1, "checkpoint_interval": timedelta(seconds=1)})
+    settings = settings.replace(parallelism=1, checkpoint_interval=timedelta(seconds=1))
     job = submit_quickly(settings)
     with pytest.raises(UserError, match="runs already"):
         submit(settings)
@@ -121,8 +121,8 @@ def test_state_of_another_version_is_refused(settings: Settings, monkeypatch: py
 def test_a_job_that_finds_no_slots_is_not_submitted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "SLOT_SECONDS", 1)
     total = cluster.ask(settings, "/overview")["slots-total"]
-    wide = settings.model_copy(update={"parallelism": total + 1})
-    said = rf"needs {total + 1} free task slots, and \d+ of {total} are free: .*IOT_TASK_SLOTS="
+    wide = settings.replace(parallelism=total + 1)
+    said = rf"needs {total + 1} task slots, and \d+ of {total} are free: .*IOT_TASK_SLOTS"
     with pytest.raises(UserError, match=said):
         cluster.submit(wide, local_tools(settings))
     assert settings.prefix + daily_aggregates.NAME not in {job.name for job in cluster.jobs(settings)}

@@ -11,7 +11,7 @@ from infrastructure.settings import Settings
 from jobs.statements import DEFINITIONS, RESULTS, SQL, parameters, statements
 from topics import catalogue
 
-SETTINGS = Settings(_env_file=None, prefix="p.", kafka="broker:1234")
+SETTINGS = Settings.of(env_file=None, prefix="p.", kafka="broker:1234")
 SENSORS = catalogue.read(SETTINGS.sensors)
 
 
@@ -49,8 +49,8 @@ def test_a_catalogue_without_meters_gives_a_list_all_the_same() -> None:
 
 
 def test_durations_become_intervals_and_milliseconds() -> None:
-    settings = SETTINGS.model_copy(
-        update={"watermark_delay": timedelta(milliseconds=1500), "allowed_lateness": timedelta(days=2, hours=3)}
+    settings = SETTINGS.replace(
+        watermark_delay=timedelta(milliseconds=1500), allowed_lateness=timedelta(days=2, hours=3)
     )
     values = parameters(settings, SENSORS)
     assert values["watermark_delay"] == "0 00:00:01.500"

@@ -34,7 +34,7 @@ def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Readi
     It is the table of jobs/sql/readings.sql that gives it to them.
     """
     topic = settings.prefix + READINGS
-    producer = Producer({**kafka_options(settings), "message.max.bytes": 4_000_000, "enable.idempotence": True})
+    producer = Producer({**kafka_options(settings.kafka), "message.max.bytes": 4_000_000, "enable.idempotence": True})
     producer.list_topics(topic, timeout=30)
     for value in (*(case.value for case in CASES), *generated):
         producer.produce(topic, value, partition=0, timestamp=SENT)

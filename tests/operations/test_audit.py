@@ -18,7 +18,7 @@ from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
 from topics.reading import heartbeat
 
 DAY = 1577836800000
-SENSORS = catalogue.read(Settings(_env_file=None).sensors)
+SENSORS = catalogue.read(Settings.of(env_file=None).sensors)
 
 
 class Topics:
@@ -26,7 +26,7 @@ class Topics:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.producer = Producer(kafka_options(settings))
+        self.producer = Producer(kafka_options(settings.kafka))
         self.producer.list_topics(timeout=30)
 
     def put(self, topic: str, value: bytes | None, key: bytes | None = None, **more: object) -> None:
@@ -183,7 +183,7 @@ def test_the_command_tells_a_script_too(topics: Topics) -> None:
 
 
 def test_the_command_says_which_topic_is_missing(topics: Topics) -> None:
-    done = command(topics.settings.model_copy(update={"prefix": "nowhere."}))
+    done = command(topics.settings.replace(prefix="nowhere."))
     assert done.returncode == 1
     assert "there is no topic nowhere.deadLetter: `python -m topics create` makes it" in done.stderr
     assert "Traceback" not in done.stderr

@@ -49,14 +49,14 @@ COLUMNS = ["series", "site", "sensor", "kind", "unit", "time", "value"]
 @pytest.fixture(scope="module")
 def held(stack: Stack) -> Iterator[Settings]:
     """Redis holds HELD, for two prefixes, of which the other one has a series and a point more."""
-    own = stack.settings.model_copy(update={"prefix": "export."})
-    other = own.model_copy(update={"prefix": "export.other."})
+    own = stack.settings.replace(prefix="export.")
+    other = own.replace(prefix="export.other.")
     for settings, more in ((own, []), (other, [Point(Series("raw", "home", "TH2"), START, 9.0)])):
         store = Store(settings, SENSORS)
         store.write([Point(series, ts, value) for series, there in HELD.items() for ts, value in there] + more)
         store.close()
     yield own
-    client = redis_client(own, "admin")
+    client = redis_client(own.redis, "admin")
     client.delete(*client.scan_iter(match="export.*"))
     client.close()
 
@@ -124,12 +124,12 @@ def test_globs_are_alternatives_and_filters_are_conditions(
 
 
 def test_another_prefix_is_not_exported(held: Settings) -> None:
-    other = held.model_copy(update={"prefix": "export.other."})
+    other = held.replace(prefix="export.other.")
     assert len(exported(other, "*")) == len(rows(*EVERY)) + 1
-    client = redis_client(held, "admin")
+    client = redis_client(held.redis, "admin")
     client.execute_command("TS.ADD", "export.foreign", 5, 1.0)  # nobody's series: no labels
     assert len(exported(held, "*")) == len(rows(*EVERY))
-    plain = run(held.model_copy(update={"prefix": ""}), "export.*")
+    plain = run(held.replace(prefix=""), "export.*")
     assert plain.exit_code == 1
     assert "no series matches" in str(plain.exception)
 
@@ -333,13 +333,13 @@ def test_a_mistake_is_told(held: Settings, arguments: list[str], message: str) -
 
 
 def test_an_empty_redis_is_told(held: Settings) -> None:
-    result = run(held.model_copy(update={"prefix": "nobody."}), "*")
+    result = run(held.replace(prefix="nobody."), "*")
     assert "Redis holds none with the prefix nobody." in str(result.exception)
 
 
 def test_without_redis_it_says_so() -> None:
     result = run(
-        Settings(_env_file=None, redis="redis://127.0.0.1:1/0", redis_ingest_user="", redis_viewer_user=""), "*"
+        Settings.of(env_file=None, redis="redis://127.0.0.1:1/0", redis_ingest_user="", redis_viewer_user=""), "*"
     )
     assert isinstance(result.exception, UserError)
     assert "Redis does not answer" in str(result.exception)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from operations import audit, merge, results
@@ -85,7 +85,7 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
     path = tmp_path / "house.csv"
     wanted = expected(history(path))
     source = f"old-{settings.prefix}"
-    old = settings.model_copy(update={"prefix": source})
+    old = settings.replace(prefix=source)
     try:
         process(settings, "producer", "backfill", str(path), "--into", source)
         said = process(settings, "jobs", "replay", "--source", source)
@@ -114,7 +114,7 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
         assert "0  results written" in command(settings, monkeypatch, "merge", source)
 
         # The same file into another prefix: what is there already is not written or copied again.
-        twin = settings.model_copy(update={"prefix": f"twin-{settings.prefix}"})
+        twin = settings.replace(prefix=f"twin-{settings.prefix}")
         admin.create(twin)
         results.write(twin, results.differences(results.Results(), results.read(old)))
         choice = merge.choose(settings, twin.prefix, overwrite=True)
@@ -148,16 +148,18 @@ def derived(points: dict[str, oracle.Points]) -> dict[str, oracle.Points]:
 def live(settings: Settings, end: int, upto: int | None = None) -> None:
     """Live readings from forty days after the history on, which the live job has read up to a time."""
     topic = settings.prefix + READINGS
-    if not any(admin.end_offsets(settings, topic).values()):
+    if not any(offsets.end_offsets(settings.kafka, topic).values()):
         house = House(settings)
         for hour in range((end - FIRST) // HOUR + 1):
             house.time_is(FIRST + hour * HOUR) if hour % 24 == 0 else None
         for hour in range(72):
             house.send("TH2", end + hour * HOUR)
             house.time_is(end + hour * HOUR)
-    offsets = admin.end_offsets(settings, topic) if upto is None else admin.offsets_at(settings, topic, upto)
-    group = Consumer({**kafka_options(settings), "group.id": settings.prefix + settings.job_group})
-    group.commit(offsets=[TopicPartition(topic, p, offset) for p, offset in offsets.items()], asynchronous=False)
+    committed = (
+        offsets.end_offsets(settings.kafka, topic) if upto is None else offsets.offsets_at(settings.kafka, topic, upto)
+    )
+    group = Consumer({**kafka_options(settings.kafka), "group.id": settings.prefix + settings.job.group})
+    group.commit(offsets=[TopicPartition(topic, p, offset) for p, offset in committed.items()], asynchronous=False)
     group.close()
 
 

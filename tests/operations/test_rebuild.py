@@ -12,8 +12,8 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from commands.ingest import app
-from infrastructure.kafka import admin
-from infrastructure.kafka.log import TopicReader
+from infrastructure.kafka import admin, offsets
+from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
@@ -102,7 +102,7 @@ WANTED: dict[str, Points] = {
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """A withdrawal waits shortly: nothing here looks for gaps."""
-    return settings.model_copy(update={"settle": settings.settle / 100})
+    return settings.replace(settle=settings.ingest.settle / 100)
 
 
 @pytest.fixture
@@ -139,11 +139,11 @@ def rebuild(settings: Settings, store: Store | None = None) -> Counts:
 
 def committed(settings: Settings) -> dict[str, dict[tuple[str, int], int]]:
     """What any group has committed in this test's topics."""
-    client = admin.client(settings)
+    client = admin.client(settings.kafka)
     listed = client.list_consumer_groups().result()
     assert not listed.errors
     groups = [group.group_id for group in listed.valid]
-    offsets = {group: admin.committed_offsets(settings, group) for group in groups}
+    offsets = {group: offsets.committed_offsets(settings.kafka, group) for group in groups}
     ours = {
         g: {place: o for place, o in there.items() if place[0].startswith(settings.prefix)}
         for g, there in offsets.items()
@@ -164,7 +164,7 @@ def test_an_empty_redis_gets_back_what_it_had(settings: Settings, store: redis.R
     }
     put_aside = letters(settings)
     offsets = committed(settings)
-    assert set(offsets) == {settings.prefix + settings.ingest_group, "letters"}
+    assert set(offsets) == {settings.prefix + settings.ingest.group, "letters"}
     assert len(put_aside) == 3
     empty(store, settings)
     counts = rebuild(settings)
@@ -394,7 +394,7 @@ def test_a_duplicate_that_the_bridge_writes_first_does_not_count(
 def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -> None:
     producer = Producer({**access.kafka_admin(settings), "transactional.id": settings.prefix})
     producer.init_transactions()
-    reader = TopicReader(settings, settings.prefix + AGGREGATES)
+    reader = TopicReader(settings.kafka, settings.prefix + AGGREGATES)
     try:
         for number in range(2):
             producer.begin_transaction()
@@ -417,7 +417,7 @@ def test_series_that_are_gone_are_made_again_by_overwriting(settings: Settings, 
 
 def test_results_alone_in_place_of_what_was_there(settings: Settings, store: redis.Redis) -> None:
     """As a replay leaves them: topics without readings, and series of an earlier one that must go."""
-    own = settings.model_copy(update={"prefix": "alone."})
+    own = settings.replace(prefix="alone.")
     admin.create(own, (AGGREGATES, REJECTED))
     try:
         Store(own, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
@@ -441,7 +441,7 @@ def test_live_series_are_not_replaced(settings: Settings, monkeypatch: pytest.Mo
 
 
 def test_without_redis_it_says_so() -> None:
-    nowhere = Settings(_env_file=None, redis="redis://127.0.0.1:1/0", redis_ingest_user="", redis_viewer_user="")
+    nowhere = Settings.of(env_file=None, redis="redis://127.0.0.1:1/0", redis_ingest_user="", redis_viewer_user="")
     with pytest.raises(UserError, match=r"Redis does not answer at redis://127\.0\.0\.1:1/0: .* run it again"):
         rebuild(nowhere)
 
@@ -449,9 +449,9 @@ def test_without_redis_it_says_so() -> None:
 def test_without_kafka_it_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin, "TIMEOUT", 0.5)
     with pytest.raises(UserError, match=r"Kafka does not answer at 127\.0\.0\.1:1"):
-        rebuild(settings.model_copy(update={"kafka": "127.0.0.1:1"}))
+        rebuild(settings.replace(kafka="127.0.0.1:1"))
 
 
 def test_without_topics_it_says_so(settings: Settings) -> None:
     with pytest.raises(UserError, match=r"there is no topic none\.flinkAggr: `python -m topics create`"):
-        rebuild(settings.model_copy(update={"prefix": "none."}))
+        rebuild(settings.replace(prefix="none."))

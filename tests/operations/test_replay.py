@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from commands import jobs as commands
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster
@@ -36,7 +36,7 @@ from topics.errors import UserError
 from topics.names import AGGREGATES, READINGS, REJECTED
 
 DAYS = 20
-SENSORS = catalogue.read(Settings(_env_file=None).sensors)
+SENSORS = catalogue.read(Settings.of(env_file=None).sensors)
 
 
 def simulation(sites: int = 2) -> Simulation:
@@ -84,7 +84,7 @@ def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) ->
 
 
 def committed(settings: Settings) -> dict[tuple[str, int], int]:
-    return admin.committed_offsets(settings, settings.prefix + settings.job_group)
+    return offsets.committed_offsets(settings.kafka, settings.prefix + settings.job.group)
 
 
 def spoil(settings: Settings, first: int, last: int) -> None:
@@ -92,7 +92,7 @@ def spoil(settings: Settings, first: int, last: int) -> None:
     live = results.read(settings, lambda day: first <= day <= last)
     (topic, key), one = next(item for item in live.found.items() if item[1].place.series == "AggDay")
     other = next(name for name, result in live.found.items() if result.place.series == "AggDayCount")
-    producer = Producer(kafka_options(settings))
+    producer = Producer(kafka_options(settings.kafka))
     producer.list_topics(settings.prefix + topic, timeout=30)
     fields = {**json.loads(one.record), "value": one.value + 1}
     producer.produce(settings.prefix + topic, json.dumps(fields), key)
@@ -109,13 +109,13 @@ def spoil(settings: Settings, first: int, last: int) -> None:
 def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
     settings: Settings, bridge: Bridging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
+    settings = settings.replace(checkpoint_interval=timedelta(seconds=1))
     job = submit_quickly(settings)
     delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation().identity)
     run(simulation(), delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     wanted = oracle.expected(simulation(), ticks_of(DAYS), settings)
     wait_for(lambda: not oracle.compare(oracle.stored(settings), wanted).differences, "the live results")
-    ends = admin.end_offsets(settings, settings.prefix + READINGS)
+    ends = offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
     wait_for(lambda: {p: o for (_, p), o in committed(settings).items()} == ends, "the live job to commit")
     before = committed(settings)
 
@@ -127,7 +127,7 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
         assert same(oracle.published(own), derived(wanted, settings, first, last))
 
     # Nothing is too late.
-    lax = settings.model_copy(update={"allowed_lateness": timedelta(days=10_000)})
+    lax = settings.replace(allowed_lateness=timedelta(days=10_000))
     admitted = derived(oracle.expected(simulation(), ticks_of(DAYS), lax), settings, first, last)
     with replayed(settings, plan, "lax.", accept_late=True) as own:
         assert same(oracle.published(own), admitted)
@@ -142,7 +142,7 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
     assert re.search(r"^4 results of \d days corrected", said, re.MULTILINE)
     assert same(oracle.published(settings), derived(wanted, settings, 0, 1 << 60))
     wait_for(lambda: same(oracle.stored(settings), wanted), "the bridge to store it")
-    assert not {name for name in admin.partitions(settings) if name.startswith(settings.prefix + replay.ASIDE)}
+    assert not {name for name in admin.partitions(settings.kafka) if name.startswith(settings.prefix + replay.ASIDE)}
 
     # The live job went on as if nothing had been.
     assert cluster.find(settings).id == job
@@ -156,13 +156,11 @@ def test_a_replay_admits_what_the_live_job_had_forgotten(
     settings: Settings, bridge: Bridging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catch-up is short: a sensor that was offline finds its days purged. A replay is the authority."""
-    settings = settings.model_copy(
-        update={
-            "catch_up": timedelta(hours=1),
-            "parallelism": 1,
-            "checkpoint_interval": timedelta(seconds=1),
-            "rest_ttl": timedelta(minutes=10),
-        }
+    settings = settings.replace(
+        catch_up=timedelta(hours=1),
+        parallelism=1,
+        checkpoint_interval=timedelta(seconds=1),
+        rest_ttl=timedelta(minutes=10),
     )
     submit_quickly(settings)
     house = House(settings)
@@ -183,7 +181,7 @@ def test_a_replay_admits_what_the_live_job_had_forgotten(
     wait_for(lambda: len(oracle.published(settings).get("LateRejTH2", {})) == 24, "the rejections")
     assert START + DAY not in oracle.published(settings)["AggDayTH2"]
     house.time_is(START + 8 * DAY + HOUR)
-    ends = admin.end_offsets(settings, settings.prefix + READINGS)
+    ends = offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
     wait_for(lambda: {p: o for (_, p), o in committed(settings).items()} == ends, "the live job to commit")
 
     said = command(settings, monkeypatch, "replay")
@@ -205,7 +203,7 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
     with pytest.raises(UserError, match="no day can be replayed:\nleft out: from 1970-01-01 on: dailyAggr holds no"):
         replay.plan(settings)
     with pytest.raises(UserError, match=r"there is no topic none.dailyAggr"):
-        replay.plan(settings.model_copy(update={"prefix": "none."}))
+        replay.plan(settings.replace(prefix="none."))
 
     house = House(settings)
     for hour in range(24 * 10 + 1):
@@ -220,7 +218,7 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
     assert "not closed yet, the stream is at 2020-01-10 23:59:50" in why
 
     # A partition that is behind holds the day back; one that has been silent for longer than a day does not.
-    settings = settings.model_copy(update={"watermark_delay": timedelta(seconds=10)})
+    settings = settings.replace(watermark_delay=timedelta(seconds=10))
     house.send("TH1", START + 10 * DAY + HOUR)
     assert house.producer.flush(30) == 0
     assert replay.plan(settings).bounds.last_day == START + 8 * DAY
@@ -233,9 +231,9 @@ def test_what_cannot_be_replayed_is_said(settings: Settings) -> None:
         replay.plan(settings, correcting=True)
 
     # What retention has deleted cannot be computed, nor the day after it, whose difference needs the day before.
-    cut = admin.offsets_at(settings, settings.prefix + READINGS, START + 2 * DAY + HOUR)
+    cut = offsets.offsets_at(settings.kafka, settings.prefix + READINGS, START + 2 * DAY + HOUR)
     where = [TopicPartition(settings.prefix + READINGS, p, offset) for p, offset in cut.items()]
-    client = admin.client(settings)
+    client = admin.client(settings.kafka)
     for future in client.delete_records(where).values():
         future.result()
     plan = replay.plan(settings)
@@ -250,12 +248,12 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
     """Killed when a checkpoint knows who reads what: its successor would wait for the end for ever. Then killed when
     the run has ended and nobody has seen it: its successor does not know.
     """
-    settings = settings.model_copy(update={"checkpoint_interval": timedelta(milliseconds=200)})
+    settings = settings.replace(checkpoint_interval=timedelta(milliseconds=200))
     houses = simulation(30)
     delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
     run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     plan = replay.plan(settings)
-    own = settings.model_copy(update={"prefix": "outlived."})
+    own = settings.replace(prefix="outlived.")
     seen: list[int] = []
     killed: dict[str, int] = {}
     said: list[str] = []
@@ -301,7 +299,7 @@ def test_a_replay_whose_jobmanager_never_stays_gives_up_and_leaves_nothing(
             said=said.append,
         )
     assert [re.findall(r"run \d", line) for line in said] == [["run 1"], ["run 2"]]
-    own = settings.model_copy(update={"prefix": "never."})
+    own = settings.replace(prefix="never.")
     wait_for(lambda: not admin.existing(own), "its topics to be deleted")
 
 
@@ -329,7 +327,7 @@ def test_a_system_at_work_is_not_replaced(settings: Settings) -> None:
         house.send("TH1", START + hour * HOUR)
         house.time_is(START + hour * HOUR)
     plan = replay.plan(settings)
-    other = settings.model_copy(update={"prefix": "other-system."})
+    other = settings.replace(prefix="other-system.")
     admin.create(other)
     try:
         with pytest.raises(UserError, match="a system of its own"), replayed(settings, plan, other.prefix):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from producer.delivery import Delivery
@@ -35,12 +35,12 @@ def start(settings: Settings, *more: str) -> subprocess.Popen[str]:
 
 
 def arrived(settings: Settings) -> int:
-    return sum(admin.end_offsets(settings, settings.prefix + READINGS).values())
+    return sum(offsets.end_offsets(settings.kafka, settings.prefix + READINGS).values())
 
 
 def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes, int]]:
     """Everything in a partition: key, value, timestamp."""
-    consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**kafka_options(settings.kafka), "group.id": "test", "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
     try:
         while number:
@@ -79,7 +79,7 @@ def test_stopped_and_started_again_it_leaves_neither_gap_nor_double(settings: Se
     said = last.communicate()[1]
     assert last.returncode == 0, said
     assert "going on after" in said
-    assert admin.end_offsets(settings, settings.prefix + READINGS) == {p: len(log) for p, log in wanted.items()}
+    assert offsets.end_offsets(settings.kafka, settings.prefix + READINGS) == {p: len(log) for p, log in wanted.items()}
     for partition, log in wanted.items():
         assert list(records(settings, partition, len(log))) == log
 
@@ -149,7 +149,7 @@ def test_what_kafka_answers_no_more_starts_itself_again_and_leaves_neither_gap_n
     assert "starts itself again" in said
     assert "going on after" in said
     assert "all acknowledged" in said
-    assert admin.end_offsets(settings, settings.prefix + READINGS) == wanted
+    assert offsets.end_offsets(settings.kafka, settings.prefix + READINGS) == wanted
 
 
 @pytest.mark.parametrize("other", [["--seed", "5"], ["--sites", "7"], ["--start", "2021-01-01"]])
@@ -167,7 +167,7 @@ def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, oth
 
 
 def test_a_missing_topic_is_an_error_that_says_what_to_do(settings: Settings) -> None:
-    producer = start(settings.model_copy(update={"prefix": "nowhere."}), "--days", "1")
+    producer = start(settings.replace(prefix="nowhere."), "--days", "1")
     said = producer.communicate()[1]
     assert producer.returncode == 1
     assert "there is no topic nowhere.dailyAggr: `python -m topics create` makes it" in said

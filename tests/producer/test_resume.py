@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from infrastructure.kafka import log
+from infrastructure.kafka import reader
+from infrastructure.kafka.reader import TopicReadError
 from infrastructure.settings import ROOT, Settings
 from producer import resume
 from producer.delivery import HEADER
@@ -33,8 +34,8 @@ def topic(ticks: int) -> dict[int, list[Record]]:
 
 
 def marks(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer) -> dict[int, Mark]:
-    monkeypatch.setattr(log, "consumer", lambda _settings: consumer)
-    return resume.marks(Settings.model_construct(), "dailyAggr", IDENTITY)
+    monkeypatch.setattr(reader, "consumer", lambda _settings: consumer)
+    return resume.marks(Settings.of(env_file=None), "dailyAggr", IDENTITY)
 
 
 def found(logs: Mapping[int, Log], first: int = 0) -> dict[int, Mark]:
@@ -121,6 +122,6 @@ def test_the_consumer_is_closed_whatever_is_found(
 
 def test_a_kafka_that_stops_answering_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = FakeConsumer(topic(3), silent=True)
-    with pytest.raises(log.LogError, match="stopped answering"):
+    with pytest.raises(TopicReadError, match="stopped answering"):
         marks(monkeypatch, consumer)
     assert consumer.closed

@@ -35,7 +35,7 @@ from pydantic import SecretStr
 
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
-from infrastructure.passwords import read_password
+from infrastructure.passwords import password_of
 from infrastructure.redis.client import RedisUser, redis_client
 from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
@@ -60,8 +60,8 @@ UNAUTHENTICATED = {"auth", "hello", "quit", "reset"}
 def clients(settings: Settings) -> Iterator[dict[str, redis.Redis]]:
     """A client of each user, and one that does not log in; there is a series to work on."""
     users: dict[str, RedisUser] = {"admin": "admin", "ingest": "ingest", "viewer": "viewer"}
-    found = {name: redis_client(settings, user) for name, user in users.items()}
-    found["nobody"] = redis_client(settings.model_copy(update={"redis_viewer_user": ""}), "viewer")
+    found = {name: redis_client(settings.redis, user) for name, user in users.items()}
+    found["nobody"] = redis_client(settings.replace(redis_viewer_user="").redis, "viewer")
     key = settings.prefix + "TH1"
     found["admin"].execute_command("TS.CREATE", key, "LABELS", "site", "home")
     yield found
@@ -164,7 +164,7 @@ def test_export_says_why_redis_refuses(settings: Settings, update: dict[str, Any
     from operations import export
 
     with pytest.raises(UserError, match=said):
-        export.export(settings.model_copy(update=update), ["*"], export.span(None, None), export.Target("csv", None))
+        export.export(settings.replace(**update), ["*"], export.span(None, None), export.Target("csv", None))
 
 
 def test_the_alias_of_the_readme_reads_series(stack: Stack, clients: dict[str, redis.Redis]) -> None:
@@ -173,7 +173,7 @@ def test_the_alias_of_the_readme_reads_series(stack: Stack, clients: dict[str, r
     clients["admin"].ping()
 
     def said(words: str) -> str:
-        shell = ["bash", "-c", f"{alias} -p {stack.settings.redis_port} {words}"]
+        shell = ["bash", "-c", f"{alias} -p {stack.settings.redis.port} {words}"]
         done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=True)
         assert not done.stderr
         return done.stdout
@@ -199,11 +199,11 @@ def test_who_kafka_does_not_know_gets_nothing_and_hears_why(
     settings: Settings, update: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
-        admin.create(settings.model_copy(update=update))
+        admin.create(settings.replace(**update))
 
 
 def test_the_bridge_says_why_kafka_refuses(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    other = settings.model_copy(update={"kafka_password": SecretStr("guessed")})
+    other = settings.replace(kafka_password=SecretStr("guessed"))
     with Bridging(Bridge(other, catalogue.read(settings.sensors))):
         wait_for(
             lambda: any("see IOT_KAFKA_USER" in getattr(r, "error", "") for r in caplog.records),
@@ -213,7 +213,7 @@ def test_the_bridge_says_why_kafka_refuses(settings: Settings, caplog: pytest.Lo
 
 
 def test_the_admin_does_not_log_in_with_the_applications_password(settings: Settings) -> None:
-    options = access.kafka_admin(settings) | {"sasl.password": read_password(settings, "kafka_password")}
+    options = access.kafka_admin(settings) | {"sasl.password": password_of(settings, "kafka_password")}
     with pytest.raises(KafkaException):
         AdminClient({**options, "log_level": 0}).list_topics(timeout=2)
 
@@ -254,7 +254,7 @@ def _changed(kind: Any, name: str) -> ConfigResource:
 def test_the_application_is_no_administrator_of_kafka(
     settings: Settings, act: Callable[[AdminClient, str], Any]
 ) -> None:
-    client = AdminClient({**kafka_options(settings), "log_level": 0})
+    client = AdminClient({**kafka_options(settings.kafka), "log_level": 0})
     assert client.describe_acls(ANY).result() == [], "it sees who may do what"
     with pytest.raises(KafkaException) as error:
         act(client, settings.prefix + READINGS)
@@ -270,15 +270,15 @@ def test_a_user_without_rights_may_log_in_and_nothing_more(settings: Settings) -
     )
     administrator = AdminClient(access.kafka_admin(settings))
     _result(administrator.alter_user_scram_credentials([credential]))
-    guest = settings.model_copy(update={"kafka_user": "guest", "kafka_password": SecretStr("guest")})
-    assert admin.partitions(guest) == {}, "it sees topics"
+    guest = settings.replace(kafka_user="guest", kafka_password=SecretStr("guest"))
+    assert admin.partitions(guest.kafka) == {}, "it sees topics"
     failed = []
-    producer = Producer({**kafka_options(guest), "log_level": 0, "message.timeout.ms": 10_000})
+    producer = Producer({**kafka_options(guest.kafka), "log_level": 0, "message.timeout.ms": 10_000})
     topic = settings.prefix + READINGS
     producer.produce(topic, b"{}", on_delivery=lambda error, _: failed.append(error.code()))
     producer.flush()
     assert failed == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
-    consumer = Consumer({**kafka_options(guest), "group.id": "guest", "log_level": 0})
+    consumer = Consumer({**kafka_options(guest.kafka), "group.id": "guest", "log_level": 0})
     consumer.assign([TopicPartition(topic, 0, 0)])
     heard = wait_for(lambda: consumer.poll(1), "an answer")
     assert heard.error().code() in (
@@ -325,7 +325,7 @@ def test_no_password_is_seen_in_logs_process_lists_or_flinks_pages(stack: Stack,
     family += [child for each in family for child in each.children(recursive=True)]
     shown = "\n".join(" ".join(process.cmdline()) for process in family if process.is_running())
     assert "kafka.Kafka" in shown
-    flink = settings.flink
+    flink = settings.flink.url
     pages = [
         *(f"/jobs/{job}{page}" for page in ("", "/config", "/plan", "/exceptions", "/checkpoints/config")),
         *("/jobmanager/config", "/jobmanager/environment", "/jobmanager/log", "/jobs/overview"),
@@ -353,9 +353,9 @@ def test_a_password_that_is_exchanged_counts_from_the_next_start_on(stack: Stack
         access.make_secrets(settings)
         assert file.read_text() != before
         with pytest.raises(UserError, match="invalid credentials"):
-            admin.partitions(settings)
+            admin.partitions(settings.kafka)
         stack.up()
-        assert settings.prefix + AGGREGATES in admin.partitions(settings)
+        assert settings.prefix + AGGREGATES in admin.partitions(settings.kafka)
     finally:
         access.write_private(file, before)
         access.grant(settings)
@@ -364,6 +364,6 @@ def test_a_password_that_is_exchanged_counts_from_the_next_start_on(stack: Stack
 def test_flink_takes_no_programs_from_a_browser(settings: Settings) -> None:
     for method, page in (("POST", "/jars/upload"), ("GET", "/jars"), ("POST", "/jars/x/run")):
         files = {"jarfile": ("x.jar", b"PK")} if page == "/jars/upload" else None
-        answer = requests.request(method, settings.flink + page, files=files, timeout=10)
+        answer = requests.request(method, settings.flink.url + page, files=files, timeout=10)
         assert answer.status_code == 404 or "POST request not allowed" in answer.text
-    assert requests.get(f"{settings.flink}/config", timeout=10).json()["features"]["web-submit"] is False
+    assert requests.get(f"{settings.flink.url}/config", timeout=10).json()["features"]["web-submit"] is False

@@ -43,7 +43,7 @@ def test_every_listening_socket_is_on_loopback(stack: Stack) -> None:
     }
     assert {name for name, _, _ in listening} == {"kafka", "redis", "zookeeper", "jobmanager", "taskmanager"}
     settings = stack.settings
-    assert {settings.kafka_port, settings.kafka_controller_port, settings.redis_port, settings.flink_port} <= {
+    assert {settings.kafka.port, settings.stack.kafka_controller_port, settings.redis.port, settings.flink.port} <= {
         port for _, _, port in listening
     }
     assert {ip.removeprefix("::ffff:") for _, ip, _ in listening} == {"127.0.0.1"}, listening
@@ -113,17 +113,17 @@ def test_flink_is_started_with_the_configuration_of_the_stack_also_the_first_tim
 
 
 def test_a_second_stack_on_the_same_ports_is_refused(stack: Stack, tmp_path: Path) -> None:
-    with pytest.raises(StackError, match=rf"port {stack.settings.kafka_port} for kafka is taken by java"):
-        Stack(stack.settings.model_copy(update={"data_dir": tmp_path})).up()
-    assert not Stack(stack.settings.model_copy(update={"data_dir": tmp_path})).running()
+    with pytest.raises(StackError, match=rf"port {stack.settings.kafka.port} for kafka is taken by java"):
+        Stack(stack.settings.replace(data_dir=tmp_path)).up()
+    assert not Stack(stack.settings.replace(data_dir=tmp_path)).running()
 
 
 def test_a_taken_port_is_named_with_its_setting(elsewhere: Settings) -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", elsewhere.redis_port))
+        other.bind(("127.0.0.1", elsewhere.redis.port))
         other.listen()
         (complaint,) = complaints(elsewhere)
-    assert f"port {elsewhere.redis_port} for redis is taken by" in complaint
+    assert f"port {elsewhere.redis.port} for redis is taken by" in complaint
     assert "IOT_REDIS=redis://127.0.0.1:PORT/0" in complaint
     assert not list(complaints(elsewhere))
 
@@ -137,13 +137,13 @@ def test_short_memory_and_disk_are_told(elsewhere: Settings, monkeypatch: pytest
 
 
 def test_a_path_too_long_for_a_socket_is_told(elsewhere: Settings, tmp_path: Path) -> None:
-    (complaint,) = complaints(elsewhere.model_copy(update={"data_dir": tmp_path / ("x" * 100)}))
+    (complaint,) = complaints(elsewhere.replace(data_dir=tmp_path / ("x" * 100)))
     assert "too long for a Unix socket" in complaint
 
 
 def test_a_broker_elsewhere_wants_no_local_stack(elsewhere: Settings) -> None:
-    broker = f"kafka.example:{elsewhere.kafka_port}"
-    (complaint,) = complaints(elsewhere.model_copy(update={"kafka": broker}))
+    broker = f"kafka.example:{elsewhere.kafka.port}"
+    (complaint,) = complaints(elsewhere.replace(kafka=broker))
     assert f"IOT_KAFKA is {broker}" in complaint
 
 
@@ -167,8 +167,8 @@ def test_logins_and_tls_that_the_local_stack_does_not_have(
     elsewhere: Settings, update: dict[str, Any], said: str
 ) -> None:
     if "redis" in update:
-        update = {**update, "redis": update["redis"].format(port=elsewhere.redis_port)}
-    (complaint,) = complaints(elsewhere.model_copy(update=update))
+        update = {**update, "redis": update["redis"].format(port=elsewhere.redis.port)}
+    (complaint,) = complaints(elsewhere.replace(**update))
     assert said in complaint
 
 
@@ -218,7 +218,7 @@ def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_path_that_scripts_would_cut_is_told(
     elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (complaint,) = complaints(elsewhere.model_copy(update={"data_dir": tmp_path / "My 'data'"}))
+    (complaint,) = complaints(elsewhere.replace(data_dir=tmp_path / "My 'data'"))
     assert "has ' ' \"'\" in it, which Flink's scripts do not take: set IOT_DATA_DIR to another" in complaint
     monkeypatch.setattr(checks, "ROOT", Path("/srv/the clone"))
     (complaint,) = complaints(elsewhere)

@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.metrics_endpoint import Samples
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
@@ -45,12 +45,12 @@ def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     with ExitStack() as cleaning:
         admin.create(settings)
         cleaning.callback(admin.delete, settings)
-        client = cleaning.enter_context(redis_client(settings, "admin"))
+        client = cleaning.enter_context(redis_client(settings.redis, "admin"))
         cleaning.callback(lambda: client.delete(*client.execute_command("TS.QUERYINDEX", "site=home", "prefix=")))
         for name in ("ingest", "exporter"):
             cleaning.callback(stack.stop, name)
             stack.start(name)
-        job = submit_quickly(settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)}))
+        job = submit_quickly(settings.replace(checkpoint_interval=timedelta(seconds=1)))
         cleaning.callback(cluster.cancel, settings, job)
         yield settings
 
@@ -63,7 +63,7 @@ def served(port: int) -> dict[tuple[str, Labels], float]:
 
 
 def ends(settings: Settings) -> dict[str, int]:
-    return {topic: sum(admin.end_offsets(settings, topic).values()) for topic in TOPICS}
+    return {topic: sum(offsets.end_offsets(settings.kafka, topic).values()) for topic in TOPICS}
 
 
 def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settings) -> None:
@@ -77,19 +77,23 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     run(simulation, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
 
     def judged() -> dict[str, float]:
-        return of(served(whole.job_metrics), "iot_job_readings_total")
+        return of(served(whole.monitoring.job_port), "iot_job_readings_total")
 
     verdicts = {"accepted": len(frame) - late, "rejected": late, "dropped": 0}
     wait_for(lambda: judged() == verdicts, f"the job to have judged {verdicts}")
     wanted = oracle.expected(simulation, ticks_of(DAYS), whole)
     wait_for(lambda: not oracle.compare(oracle.stored(whole), wanted).differences, "every point")
-    wait_for(lambda: of(served(whole.job_metrics), "iot_job_lag_records") == {READINGS: 0}, "a checkpoint of all of it")
+    wait_for(
+        lambda: of(served(whole.monitoring.job_port), "iot_job_lag_records") == {READINGS: 0},
+        "a checkpoint of all of it",
+    )
     carried = (READINGS, HISTORY, AGGREGATES, REJECTED)
     wait_for(
-        lambda: of(served(whole.ingest_metrics), "iot_ingest_lag_records") == dict.fromkeys(carried, 0), "the bridge"
+        lambda: of(served(whole.monitoring.ingest_port), "iot_ingest_lag_records") == dict.fromkeys(carried, 0),
+        "the bridge",
     )
 
-    bridge, job, end = served(whole.ingest_metrics), served(whole.job_metrics), ends(whole)
+    bridge, job, end = served(whole.monitoring.ingest_port), served(whole.monitoring.job_port), ends(whole)
     assert of(bridge, "iot_ingest_records_total") == {topic: end[topic] for topic in carried}
     assert end[READINGS] == delivery.sent + len(wrong)
     assert of(bridge, "iot_ingest_points_total")["raw"] == len(frame)
@@ -105,7 +109,7 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert of(job, "iot_job_running") == {"": 1}
     assert of(job, "iot_job_restarts_total") == {"": 0}
     assert of(job, "iot_job_checkpoint_size_bytes")[""] > 0
-    watermark = simulation.time(ticks_of(DAYS) - 1) / 1000 - whole.watermark_delay.total_seconds()
+    watermark = simulation.time(ticks_of(DAYS) - 1) / 1000 - whole.time.watermark_delay.total_seconds()
     assert of(job, "iot_job_watermark_timestamp_seconds") == {"": watermark}
     assert of(job, "iot_flink_taskmanagers") == {"": 1}
 
@@ -127,7 +131,10 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
 
     stack.stop("ingest")
     send(whole, *wrong)
-    wait_for(lambda: of(served(whole.job_metrics), "iot_job_lag_records") == {READINGS: 0}, "the job to have read them")
+    wait_for(
+        lambda: of(served(whole.monitoring.job_port), "iot_job_lag_records") == {READINGS: 0},
+        "the job to have read them",
+    )
     unwell = CliRunner().invoke(app, ["status"])
     assert unwell.exit_code == 1
     text = " ".join(unwell.output.split())
@@ -148,7 +155,7 @@ def test_without_a_job_and_its_bridge_it_says_what_to_do(stack: Stack, monkeypat
 
 @pytest.mark.parametrize("name", ["kafka", "jobmanager", "taskmanager"])
 def test_the_logs_of_kafka_and_flink_are_json_when_that_is_asked_for(stack: Stack, name: str) -> None:
-    assert stack.settings.log_format == "json"
+    assert stack.settings.monitoring.log_format == "json"
     lines = [line for line in stack.log(name).read_text().splitlines() if line.startswith("{")]
     found: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert len(found) > 10

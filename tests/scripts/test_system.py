@@ -17,13 +17,13 @@ from tests.running import submit_quickly, wait_for
 
 @pytest.mark.usefixtures("stack")
 def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(settings: Settings) -> None:
-    beside = settings.model_copy(update={"prefix": settings.prefix + "replay."})
+    beside = settings.replace(prefix=settings.prefix + "replay.")
     never_there = dict.fromkeys(range(settings.partitions), 1)
     bounds = Bounds(
         source=settings.prefix, start=dict.fromkeys(never_there, 0), end=never_there, first_day=0, last_day=0
     )
     said: list[str] = []
-    settings = settings.model_copy(update={"checkpoint_interval": timedelta(seconds=1)})
+    settings = settings.replace(checkpoint_interval=timedelta(seconds=1))
     job = submit_quickly(settings)
     replay = warm.submit(beside, local_tools(beside), bounds=bounds)
     assert {each.id for each in cluster.jobs(settings)} >= {job, replay}
@@ -34,7 +34,7 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
     assert not said
 
     wait_for(lambda: cluster.last_checkpoint(settings, job), "a checkpoint")
-    sift_jobs(settings.model_copy(update={"catch_up": timedelta(days=8)}), said.append)
+    sift_jobs(settings.replace(catch_up=timedelta(days=8)), said.append)
     with pytest.raises(cluster.ClusterError, match="does not run"):
         cluster.find(settings)
     assert f"/checkpoints/{job}/" in str(cluster.newest_state(settings))

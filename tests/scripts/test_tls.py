@@ -58,7 +58,7 @@ def secured() -> Iterator[Secured]:
         redis_certificate=ours.issue("client"),
         stack_certificate=ours.issue("127.0.0.1"),
     )
-    settings = settings.model_copy(update={"redis": settings.redis.replace("redis:", "rediss:")})
+    settings = settings.replace(redis=settings.redis.url.replace("redis:", "rediss:"))
     stack = Stack(settings, only=("kafka", "redis"))
     try:
         stack.up()
@@ -100,13 +100,13 @@ def test_kafka_is_spoken_to_rightly_or_not_at_all(secured: Secured, what: str, s
     right = secured.settings
     update: dict[str, dict[str, Any]] = {
         "authority": {"kafka_ca": secured.stranger.file},
-        "name": {"kafka": f"localhost:{right.kafka_port}"},
+        "name": {"kafka": f"localhost:{right.kafka.port}"},
         "no TLS": {"kafka_ca": None},
         "no login": {"kafka_user": ""},
         "password": {"kafka_password": SecretStr("guessed")},
     }
     with pytest.raises(UserError, match=said):
-        admin.create(right.model_copy(update=update[what]))
+        admin.create(right.replace(**update[what]))
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_redis_is_spoken_to_rightly_or_not_at_all(secured: Secured, what: str, s
     update: dict[str, dict[str, Any]] = {
         "authority": {"redis_ca": secured.stranger.file},
         "the system's authorities": {"redis_ca": None},
-        "name": {"redis": f"rediss://localhost:{right.redis_port}/0"},
+        "name": {"redis": f"rediss://localhost:{right.redis.port}/0"},
         "no certificate": {"redis_certificate": None},
         "a stranger's certificate": {"redis_certificate": secured.stranger.issue("client")},
-        "no TLS": {"redis": f"redis://127.0.0.1:{right.redis_port}/0"},
+        "no TLS": {"redis": f"redis://127.0.0.1:{right.redis.port}/0"},
     }
-    settings = right.model_copy(update=update[what])
+    settings = right.replace(**update[what])
     with pytest.raises(UserError, match=said):
         export.export(settings, ["*"], export.span(None, None), export.Target("csv", None))
 
 
 def test_no_password_goes_in_the_clear(secured: Secured) -> None:
-    assert kafka_options(secured.settings)["security.protocol"] == "SASL_SSL"
+    assert kafka_options(secured.settings.kafka)["security.protocol"] == "SASL_SSL"
     assert connector.properties(secured.settings)["security.protocol"] == "SASL_SSL"
-    assert redis_client(secured.settings, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"
+    assert redis_client(secured.settings.redis, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"

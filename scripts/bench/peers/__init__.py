@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
-from infrastructure.passwords import ADMIN, read_password
+from infrastructure.passwords import ADMIN, password_of
 from infrastructure.settings import ROOT, milliseconds
 from jobs.tools import flink_home
 from scripts.bench.dataset import Dataset
@@ -162,7 +162,7 @@ def run(peer: Peer, data: Dataset) -> Found:
 @contextmanager
 def _results(data: Dataset) -> Iterator[str]:
     """The name of a topic that holds one run's results."""
-    others = data.stack.model_copy(update={"prefix": f"peer-{os.urandom(4).hex()}."})
+    others = data.stack.replace(prefix=f"peer-{os.urandom(4).hex()}.")
     admin.create(others, (REJECTED,))
     try:
         yield others.prefix + REJECTED
@@ -174,19 +174,19 @@ def program(peer: Peer, data: Dataset, directory: Path, **more: Any) -> dict[str
     """Run a peer's program, with ``more`` in its task; returns what it told. Raises ``PeerError``."""
     settings = data.settings
     task = {
-        "kafka": kafka_options(settings),
+        "kafka": kafka_options(settings.kafka),
         "topic": data.topic,
-        "records": sum(admin.end_offsets(settings, data.topic).values()),
+        "records": sum(offsets.end_offsets(settings.kafka, data.topic).values()),
         "group": f"peer-{os.urandom(4).hex()}",
         "heartbeat": HEARTBEAT,
-        "grace_ms": milliseconds(settings.allowed_lateness + settings.watermark_delay),
+        "grace_ms": milliseconds(settings.time.allowed_lateness + settings.time.watermark_delay),
         "directory": str(directory),
-        "flink": settings.flink,
+        "flink": settings.flink.url,
         "redis": {
             "host": "127.0.0.1",
-            "port": settings.redis_port,
+            "port": settings.redis.port,
             "username": ADMIN,
-            "password": read_password(settings, "redis_admin_password"),
+            "password": password_of(settings, "redis_admin_password"),
         },
         **peer.options,
         **more,

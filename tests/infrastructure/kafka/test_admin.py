@@ -12,6 +12,7 @@ from confluent_kafka.admin import NewTopic
 
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.partition_states import describe
 from infrastructure.settings import ROOT, Settings
 from scripts.stack.supervision import Stack
 from tests.running import wait_for
@@ -19,16 +20,16 @@ from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
 
 
 def test_create_and_delete_are_idempotent(stack: Stack) -> None:
-    settings = stack.settings.model_copy(update={"prefix": "again.", "partitions": 3})
+    settings = stack.settings.replace(prefix="again.", partitions=3)
     names = {f"again.{topic}" for topic in TOPICS}
     assert set(admin.create(settings)) == names
     assert admin.create(settings) == []
     wait_for(lambda: admin.existing(settings) == names, "the topics")
-    assert admin.partitions(settings)["again.dailyAggr"] == 3
-    assert admin.partitions(settings)["again.flinkAggr"] == 1
-    assert admin.partitions(settings)["again.history"] == settings.partitions
+    assert admin.partitions(settings.kafka)["again.dailyAggr"] == 3
+    assert admin.partitions(settings.kafka)["again.flinkAggr"] == 1
+    assert admin.partitions(settings.kafka)["again.history"] == settings.partitions
     with pytest.raises(admin.TopicError, match="has 3 partitions and IOT_PARTITIONS is 4"):
-        admin.create(settings.model_copy(update={"partitions": 4}))
+        admin.create(settings.replace(partitions=4))
     assert set(admin.delete(settings)) == names
     wait_for(lambda: not admin.existing(settings), "the topics to go")
     assert admin.delete(settings) == []
@@ -50,7 +51,7 @@ def test_a_topic_of_an_earlier_version_gets_what_it_lacks_and_keeps_what_it_has(
     name = settings.prefix + READINGS
     own = NewTopic(name, settings.partitions, config={"segment.ms": "1000000", "retention.bytes": "1000000000"})
     admin.delete(settings, [READINGS])
-    client = admin.client(settings)
+    client = admin.client(settings.kafka)
     client.create_topics([own])[name].result()
     assert admin.create(settings) == []
     found = admin.configuration(settings)[name]
@@ -62,12 +63,12 @@ def test_a_topic_of_an_earlier_version_gets_what_it_lacks_and_keeps_what_it_has(
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
     year_2100, year_2020 = 4102444800000, 1577836800000
-    producer = Producer(kafka_options(settings))
+    producer = Producer(kafka_options(settings.kafka))
     producer.list_topics(settings.prefix + READINGS, timeout=30)
     for timestamp in (year_2020, year_2100):
         producer.produce(settings.prefix + READINGS, b"x", partition=2, timestamp=timestamp)
     assert producer.flush(30) == 0
-    states = {(s.topic, s.partition): s for s in admin.describe(settings)}
+    states = {(s.topic, s.partition): s for s in describe(settings)}
     assert len(states) == 2 * settings.partitions + 3
     state = states[settings.prefix + READINGS, 2]
     assert (state.first_offset, state.next_offset) == (0, 2)
@@ -83,7 +84,7 @@ def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_commands_on_a_broker(stack: Stack) -> None:
-    settings = stack.settings.model_copy(update={"prefix": "command."})
+    settings = stack.settings.replace(prefix="command.")
     names = [f"command.{topic}" for topic in TOPICS]
     try:
         none = command(settings, "describe")

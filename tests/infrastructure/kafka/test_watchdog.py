@@ -51,14 +51,14 @@ def check_for(sight: Watchdog, clock: Clock, seconds: float) -> None:
 
 
 def settings_at(address: str) -> Settings:
-    return Settings(_env_file=None, kafka=address, kafka_user="", kafka_ca=None)
+    return Settings.of(env_file=None, kafka=address, kafka_user="", kafka_ca=None)
 
 
 def test_one_client_of_two_that_is_never_answered_is_told() -> None:
     clock, seeing, blind = Clock(), Client(), Client(blind=True)
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Watchdog(settings_at(broker.address), TOPIC, Watched(seeing), Watched(blind), clock=clock)
+        sight = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(seeing), Watched(blind), clock=clock)
         check_for(sight, clock, PATIENCE)
         with pytest.raises(ClientStuckError, match="started again"):
             check_for(sight, clock, EVERY)
@@ -68,7 +68,7 @@ def test_a_client_that_is_answered_now_and_then_is_not() -> None:
     clock, client = Clock(), Client()
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Watchdog(settings_at(broker.address), TOPIC, Watched(client), clock=clock)
+        sight = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(client), clock=clock)
         for _ in range(3):
             client.blind = True
             check_for(sight, clock, PATIENCE)
@@ -79,14 +79,14 @@ def test_a_client_that_is_answered_now_and_then_is_not() -> None:
 def test_while_nobody_is_answered_it_goes_on_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, client = Clock(), Client(blind=True)
     monkeypatch.setattr(Watchdog, "_answers_others", lambda _: False)
-    sight = Watchdog(settings_at("127.0.0.1:1"), TOPIC, Watched(client), clock=clock)
+    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
     check_for(sight, clock, 10 * PATIENCE)
     assert client.asked == 10 * PATIENCE / EVERY
 
 
 def test_it_does_not_ask_all_the_time() -> None:
     clock, client = Clock(), Client()
-    sight = Watchdog(settings_at("127.0.0.1:1"), TOPIC, Watched(client), clock=clock)
+    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
     for _ in range(1000):
         sight.check()
     assert client.asked == 0
@@ -94,6 +94,6 @@ def test_it_does_not_ask_all_the_time() -> None:
 
 def test_one_that_gets_something_is_not_asked() -> None:
     clock, client, got = Clock(), Client(blind=True), count()
-    sight = Watchdog(settings_at("127.0.0.1:1"), TOPIC, Watched(client, lambda: next(got)), clock=clock)
+    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client, lambda: next(got)), clock=clock)
     check_for(sight, clock, 10 * PATIENCE)
     assert client.asked == 0

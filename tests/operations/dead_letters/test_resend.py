@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from commands import backfill_session
 from commands.topics import app
-from infrastructure.kafka import admin, log
+from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.reader import read_topic
 from infrastructure.settings import ROOT, Settings
 from operations import audit, clock
 from operations.dead_letters import repair_file, resend
@@ -49,7 +50,7 @@ class Stream:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.topic = settings.prefix + READINGS
-        self._producer = Producer({**kafka_options(settings), "enable.idempotence": True})
+        self._producer = Producer({**kafka_options(settings.kafka), "enable.idempotence": True})
         self._producer.list_topics(timeout=30)
 
     def put(self, topic: str, value: bytes | None, place: int, sent: int, **more: object) -> int:
@@ -91,7 +92,7 @@ class Stream:
         return plan
 
     def resent(self) -> list[Message]:
-        return [m for m in log.read(self.settings, self.topic) if Origin.of_resent(m) is not None]
+        return [m for m in read_topic(self.settings.kafka, self.topic) if Origin.of_resent(m) is not None]
 
 
 @pytest.fixture
@@ -191,7 +192,9 @@ def test_only_a_dead_letter_can_be_resent_and_a_name_only_once(stream: Stream) -
 
 def test_too_late_is_judged_by_the_sensor_s_own_clock_to_the_millisecond(stream: Stream) -> None:
     limit = (
-        START + DAY + (stream.settings.allowed_lateness + stream.settings.watermark_delay) // timedelta(milliseconds=1)
+        START
+        + DAY
+        + (stream.settings.time.allowed_lateness + stream.settings.time.watermark_delay) // timedelta(milliseconds=1)
     )
     origin, late = stream.dead(b"x"), body("TH1", START + HOUR)
     stream.read("TH1", NOW, site="cabin")
@@ -212,7 +215,12 @@ def test_of_several_readings_of_a_sensor_the_newest_makes_none_too_late(stream: 
 
 def test_a_reading_whose_window_is_gone_is_too_late(stream: Stream) -> None:
     s = stream.settings
-    gone = START + DAY - 1 + (s.allowed_lateness + s.catch_up + s.watermark_delay) // timedelta(milliseconds=1)
+    gone = (
+        START
+        + DAY
+        - 1
+        + (s.time.allowed_lateness + s.time.catch_up + s.time.watermark_delay) // timedelta(milliseconds=1)
+    )
     origin = stream.dead(b"x")
     for ts, count in ((gone - 1, 0), (gone, 1)):
         stream.now(ts)
@@ -377,8 +385,8 @@ def test_a_backfill_takes_what_is_too_late(stream: Stream, command: CliRunner, t
     repair_file.write(file, letters(stream.settings), force=False)
     said(command, "resend", file)
     backfill_session.send([Path(f"{file}.history.csv")], into=into, columns=None, sensors=None)
-    theirs = stream.settings.model_copy(update={"prefix": into})
-    found = [json.loads(m.value()) for m in log.read(theirs, into + READINGS) if m.key() is not None]
+    theirs = stream.settings.replace(prefix=into)
+    found = [json.loads(m.value()) for m in read_topic(theirs.kafka, into + READINGS) if m.key() is not None]
     admin.delete(theirs)
     assert [(r["site"], r["sensor"], r["ts"], repr(r["value"])) for r in found] == [
         ("home", "TH1", START + n, repr(value)) for n, value in enumerate(values)

@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from commands.backfill_session import send
-from infrastructure.kafka import admin
+from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from producer.backfill.run import run
@@ -40,7 +40,7 @@ Record = tuple[bytes | None, dict[str, object], int]
 def start(settings: Settings, path: Path) -> subprocess.Popen[str]:
     """The command as a user gives it."""
     command = [sys.executable, "-m", "producer", "backfill", str(path), "--into", settings.prefix]
-    environment = {**os.environ, **settings.model_copy(update={"prefix": "live."}).environment()}
+    environment = {**os.environ, **settings.replace(prefix="live.").environment()}
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -63,7 +63,7 @@ class Backfill:
     def __call__(
         self, settings: Settings, *paths: Path, into: str = "", columns: str | None = None, sensors: Path | None = None
     ) -> Ended:
-        for name, value in settings.model_copy(update={"prefix": "live."}).environment().items():
+        for name, value in settings.replace(prefix="live.").environment().items():
             self._monkeypatch.setenv(name, value)
         code, error = 0, ""
         try:
@@ -79,7 +79,7 @@ def backfill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 def ends(settings: Settings) -> dict[int, int]:
-    return admin.end_offsets(settings, settings.prefix + READINGS)
+    return offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
 
 
 def arrived(settings: Settings) -> int:
@@ -88,7 +88,7 @@ def arrived(settings: Settings) -> int:
 
 def records(settings: Settings) -> dict[int, list[Record]]:
     """Everything in dailyAggr; only the first record of each partition has the header."""
-    consumer = Consumer({**kafka_options(settings), "group.id": "test", "fetch.wait.max.ms": 10})
+    consumer = Consumer({**kafka_options(settings.kafka), "group.id": "test", "fetch.wait.max.ms": 10})
     found: dict[int, list[Record]] = {}
     try:
         for place, count in ends(settings).items():
@@ -195,7 +195,7 @@ def test_everything_in_the_files_is_in_the_topics_once(settings: Settings, tmp_p
         assert (ended.code, ends(settings)) == (1, before)
     assert f"python -m topics delete --prefix {settings.prefix}" in backfill(settings, other).error
 
-    second = settings.model_copy(update={"prefix": "wide-" + settings.prefix})
+    second = settings.replace(prefix="wide-" + settings.prefix)
     ended = backfill(second, wide, columns="ts=time")
     assert ended.code == 0, ended.error
     expected = [("home", "W1", START, 0.25), ("home", "TH2", START + QUARTER, 20.0)]
@@ -283,7 +283,7 @@ def test_a_simulation_in_the_topics_is_refused_and_so_is_a_simulation_behind_a_b
     before = ends(settings)
     assert "hold a simulation" in backfill(settings, path).error
     assert ends(settings) == before
-    other = settings.model_copy(update={"prefix": "files-" + settings.prefix})
+    other = settings.replace(prefix="files-" + settings.prefix)
     assert backfill(other, path).code == 0
     with pytest.raises(ResumeError, match="holds readings from files"):
         marks(other, other.prefix + READINGS, simulation.identity)

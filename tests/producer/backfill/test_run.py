@@ -29,7 +29,7 @@ from topics import catalogue
 from topics.names import partition, sensor_key
 from topics.reading import LATEST_TS, Reading, Rules, decode
 
-SETTINGS = Settings.model_construct()
+SETTINGS = Settings.of(env_file=None)
 DAY = 86_400_000
 PARTITIONS = 6
 

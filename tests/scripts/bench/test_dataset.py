@@ -12,7 +12,7 @@ from scripts.bench.dataset import Daily, Dataset, judge
 from scripts.oracle import DAY
 from topics.reading import Invalid, Rules, decode
 
-STACK = Settings(_env_file=None)
+STACK = Settings.of(env_file=None)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def data() -> Dataset:
 
 def read(data: Dataset) -> list[tuple[str, int, float]]:
     """Sensor key, ts and value of each reading, as they are sent."""
-    rules = Rules(data.simulation.catalogue, milliseconds(STACK.future_tolerance))
+    rules = Rules(data.simulation.catalogue, milliseconds(STACK.time.future_tolerance))
     found = []
     for _, key, value, sent, _ in data.messages():
         for item in decode(value, sent, rules):
@@ -36,7 +36,7 @@ def test_the_daily_windows_are_those_of_the_definition(data: Dataset) -> None:
     clock: dict[str, int] = defaultdict(int)
     windows: dict[tuple[str, int], list[float]] = defaultdict(list)
     rejected = set()
-    over = milliseconds(STACK.allowed_lateness + STACK.watermark_delay)
+    over = milliseconds(STACK.time.allowed_lateness + STACK.time.watermark_delay)
     for key, ts, value in read(data):
         clock[key] = max(clock[key], ts)
         day = ts - ts % DAY
@@ -57,7 +57,7 @@ def test_no_sensor_can_change_a_settled_day_any_more(data: Dataset) -> None:
     newest: dict[str, int] = defaultdict(int)
     for key, ts, _ in read(data):
         newest[key] = max(newest[key], ts)
-    over = milliseconds(STACK.allowed_lateness + STACK.watermark_delay)
+    over = milliseconds(STACK.time.allowed_lateness + STACK.time.watermark_delay)
     assert all(data.settled_day + DAY + over <= clock for clock in newest.values())
     assert data.settled_day >= data.simulation.start
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from infrastructure import settings as settings_module
 from infrastructure.settings import ROOT, Settings
 from scripts.containers.passwords import filled
 
@@ -87,11 +88,11 @@ def environment(service: dict[str, Any]) -> dict[str, str]:
 def settings_of(service: dict[str, Any], monkeypatch: Any) -> Settings:
     """The settings that a process in the container reads."""
     with monkeypatch.context() as patched:
-        for name in Settings.model_fields:
-            patched.delenv(f"IOT_{name.upper()}", raising=False)
+        for variable in settings_module.variables():
+            patched.delenv(f"IOT_{variable.name.upper()}", raising=False)
         for name, value in environment(service).items():
             patched.setenv(name, value)
-        return Settings(_env_file=None)
+        return Settings.of(env_file=None)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_what_the_example_proposes_are_settings() -> None:
     assert proposed
     for name, value in proposed:
         assert name in services()["ingest"]["environment"]
-        assert Settings(_env_file=None, **{name.removeprefix("IOT_").lower(): value}) == Settings(_env_file=None)
+        assert Settings.of(env_file=None, **{name.removeprefix("IOT_").lower(): value}) == Settings.of(env_file=None)
 
 
 def test_a_password_that_is_not_set_ends_it_with_what_to_do() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import ROOT, Settings, variables
 from jobs.tools import INSTALLED, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import Paths, redis_home
@@ -57,7 +57,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_every_process_of_the_local_stack_is_a_service_and_what_is_more_is_known() -> None:
-    here = {process.name for process in processes(Settings(_env_file=None))}
+    here = {process.name for process in processes(Settings.of(env_file=None))}
     assert here == set(PROCESSES)
     assert services().keys() - here == {"configure", "format", "grant", "topics", "submit", "producer", "grafana"}
 
@@ -124,6 +124,7 @@ NOT_GIVEN = {
     "redis_certificate": "nobody else is on the network",
     "stack_certificate": "nobody else is on the network",
     "board": "the board's own environment has it",
+    "metrics_host": "nobody else asks for metrics",
     "grafana": "of `push`; here Grafana reads files",
     "grafana_token": "of `push`; here Grafana reads files",
     "grafana_redis": "Grafana's own environment has it",
@@ -136,13 +137,13 @@ NOT_GIVEN = {
 def test_each_setting_is_passed_on_or_said_why_not() -> None:
     block = services()["ingest"]["environment"]
     named = {name.removeprefix("IOT_").lower(): value for name, value in block.items()}
-    assert named.keys() == Settings.model_fields.keys() - NOT_GIVEN.keys()
+    assert named.keys() == {variable.name for variable in variables()} - NOT_GIVEN.keys()
     assert {name for name, value in named.items() if value is not None} == DIFFERENT.keys() | FIXED.keys()
 
 
 def test_settings_are_those_of_the_local_stack_but_for_the_addresses(inside: Settings) -> None:
-    here = Settings(_env_file=None)
-    assert {name for name, value in inside if value != getattr(here, name)} == DIFFERENT.keys()
+    here = Settings.of(env_file=None).flat()
+    assert {name for name, value in inside.flat().items() if value != here[name]} == DIFFERENT.keys()
 
 
 @pytest.mark.parametrize("name", ["configure", "grant", "topics", "submit", "ingest", "exporter", "producer", "board"])
@@ -189,7 +190,7 @@ CONFIGURED_OTHERWISE = {
 
 def written(settings: Settings, placement: Placement, directory: Path) -> dict[tuple[str, str], str]:
     """Every option of every configuration file; of Redis' users, a user a line."""
-    own = settings.model_copy(update={"secrets": directory / "secrets"})
+    own = settings.replace(secrets=directory / "secrets")
     access.make_secrets(own)
     run = directory / str(placement.listen)
     paths = Paths.of(settings)
@@ -210,7 +211,7 @@ def written(settings: Settings, placement: Placement, directory: Path) -> dict[t
 
 
 def test_the_configuration_is_the_same_but_for_addresses(inside: Settings, tmp_path: Path) -> None:
-    here = Settings(_env_file=None).model_copy(update={"data_dir": inside.data_dir})
+    here = Settings.of(env_file=None).replace(data_dir=inside.data_dir)
     one, other = written(here, one_machine(), tmp_path), written(inside, containers(), tmp_path)
     assert len(one) > 80
     different = {key for key in one | other if one.get(key) != other.get(key)}

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from infrastructure.passwords import USABLE, read_password
+from infrastructure.passwords import USABLE, password_of
 from infrastructure.settings import ROOT, Settings
 from jobs import cluster
 from scripts.containers import __main__ as steps
@@ -37,7 +37,7 @@ def environment(settings: Settings) -> dict[str, str]:
 @pytest.fixture
 def given_passwords(tmp_path: Path) -> Settings:
     """Settings of the container that configures, with its passwords."""
-    settings = Settings(_env_file=None, data_dir=tmp_path / "data", secrets=tmp_path / "given")
+    settings = Settings.of(env_file=None, data_dir=tmp_path / "data", secrets=tmp_path / "given")
     access.make_secrets(settings)
     return settings
 
@@ -48,14 +48,14 @@ def test_servers_get_their_configuration_and_clients_their_passwords_alone(given
         assert done.exit_code == 0, done.output
     secrets = given_passwords.data_dir / "secrets"
     assert {file.name: file.read_text() for file in secrets.iterdir()} == {
-        name: read_password(given_passwords, name) for name in steps.CLIENTS
+        name: password_of(given_passwords, name) for name in steps.CLIENTS
     }
     files = [file for file in given_passwords.data_dir.rglob("*") if file.is_file()]
     assert len(files) == 8 + len(steps.CLIENTS)
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     acl = (given_passwords.data_dir / "run" / "redis" / "redis.acl").read_text()
     assert "user default off" in acl
-    assert read_password(given_passwords, "redis_admin_password") not in acl
+    assert password_of(given_passwords, "redis_admin_password") not in acl
 
 
 @pytest.mark.parametrize("step", ["configure", "grant"])
@@ -178,7 +178,7 @@ def test_the_right_to_log_in_is_given_again(stack: Stack) -> None:
 
 
 def test_a_taskmanager_is_well_when_the_jobmanager_knows_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = str(stack.settings.flink_port)
+    port = str(stack.settings.flink.port)
     assert health.main(["answers", "127.0.0.1", port, "/overview"]) == 0
     for own, code in (("127.0.0.1", 0), ("127.0.0.2", 1)):
         monkeypatch.setattr(socket, "gethostbyname", lambda _, own=own: own)

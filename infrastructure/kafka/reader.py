@@ -1,17 +1,16 @@
-"""Read and write stretches of a topic, without a consumer group."""
+"""Read a topic, or a stretch of it, without a consumer group."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from infrastructure.kafka.admin import partitions, when_it_has_passed
+from infrastructure.kafka.admin import partitions
 from infrastructure.kafka.client import PREFETCHING, kafka_options
-from infrastructure.kafka.diagnostics import Diagnostics, explain, fetch_metadata
-from infrastructure.settings import Settings
+from infrastructure.kafka.offsets import retry_passing
+from infrastructure.settings import KafkaSettings
 from topics.errors import UserError
 
 TIMEOUT = 30
@@ -22,15 +21,15 @@ POLL_SECONDS = 0.1
 FIRST_STRETCH = 100
 
 
-class LogError(UserError):
+class TopicReadError(UserError):
     """The topic is not there, or Kafka does not answer."""
 
 
-def consumer(settings: Settings) -> Consumer:
+def consumer(kafka: KafkaSettings) -> Consumer:
     """A consumer that belongs to no group's work: it commits nothing, and says where a partition ends."""
     return Consumer(
         {
-            **kafka_options(settings),
+            **kafka_options(kafka),
             **PREFETCHING,
             "group.id": "reader",
             "enable.auto.commit": False,
@@ -43,7 +42,7 @@ def consumer(settings: Settings) -> Consumer:
     )
 
 
-@when_it_has_passed
+@retry_passing
 def watermarks(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """The offset of a partition's oldest record, and the one that its next record will get.
 
@@ -56,18 +55,18 @@ def watermarks(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
 class TopicReader:
     """Reads one topic from its beginning to its end, and later on from there; each partition in order.
 
-    It is in no group: nothing is committed. Every method raises ``KafkaException`` or ``LogError`` when Kafka does not
-    answer.
+    It is in no group: nothing is committed. Every method raises ``KafkaException`` or ``TopicReadError`` when Kafka
+    does not answer.
     """
 
-    def __init__(self, settings: Settings, topic: str, start: Mapping[int, int] | None = None) -> None:
-        """``start``: where to begin, by partition. Raises ``LogError`` when there is no such topic."""
+    def __init__(self, kafka: KafkaSettings, topic: str, start: Mapping[int, int] | None = None) -> None:
+        """``start``: where to begin, by partition. Raises ``TopicReadError`` when there is no such topic."""
         self._topic = topic
         try:
-            self._partitions = range(partitions(settings)[topic])
+            self._partitions = range(partitions(kafka)[topic])
         except KeyError:
-            raise LogError(f"there is no topic {topic}: `python -m topics create` makes it") from None
-        self._consumer = consumer(settings)
+            raise TopicReadError(f"there is no topic {topic}: `python -m topics create` makes it") from None
+        self._consumer = consumer(kafka)
         self._next: dict[int, int] = dict(start or {})
 
     def waiting(self) -> int:
@@ -115,12 +114,12 @@ class TopicReader:
         return ends
 
 
-def read(settings: Settings, topic: str, start: Mapping[int, int] | None = None) -> Iterator[Message]:
+def read_topic(kafka: KafkaSettings, topic: str, start: Mapping[int, int] | None = None) -> Iterator[Message]:
     """Every record of a topic, each partition in order, up to its ends of now. Raises as ``TopicReader`` does.
 
     ``start``: offsets to begin at, by partition; without it the beginning of each.
     """
-    reader = TopicReader(settings, topic, start)
+    reader = TopicReader(kafka, topic, start)
     try:
         for messages in reader.read_on():
             yield from messages
@@ -128,51 +127,10 @@ def read(settings: Settings, topic: str, start: Mapping[int, int] | None = None)
         reader.close()
 
 
-class Record(NamedTuple):
-    """A record to be written. ``partition`` -1 is Kafka's own choice; ``timestamp`` is in epoch ms, 0 is now."""
-
-    topic: str
-    key: bytes | str
-    value: bytes | None
-    partition: int = -1
-    timestamp: int = 0
-    headers: dict[str, str] | None = None
-
-
-def write(settings: Settings, records: Iterable[Record]) -> int:
-    """Write records to topics that exist, all of them acknowledged when this returns; returns how many.
-
-    Raises ``LogError`` when one is not.
-    """
-    failed: list[str] = []
-    heard = Diagnostics()
-    producer = Producer({**kafka_options(settings), "enable.idempotence": True, "log_level": 0, "error_cb": heard})
-    # A message for a partition that librdkafka does not know of yet fails, so ask first.
-    fetch_metadata(producer, heard, settings)
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failed.append(explain(error))
-
-    written = 0
-    for topic, key, value, partition, timestamp, headers in records:
-        while True:
-            try:
-                producer.produce(topic, value, key, partition, delivered, None, timestamp, headers)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-        written += 1
-    if producer.flush() or failed:
-        raise LogError(f"{len(failed):,} records were not acknowledged ({failed[:1]}): run it again")
-    return written
-
-
 def backwards(client: Consumer, topic: str, partition: int, end: int | None = None) -> Iterator[list[Message]]:
     """A partition from ``end`` (None: its end of now) to its beginning, in stretches that grow, the newest one first.
 
-    Raises ``LogError`` when Kafka does not answer.
+    Raises ``TopicReadError`` when Kafka does not answer.
     """
     low, high = watermarks(client, topic, partition)
     end = high if end is None else min(end, high)
@@ -184,7 +142,7 @@ def backwards(client: Consumer, topic: str, partition: int, end: int | None = No
 
 
 def between(client: Consumer, begin: TopicPartition, end: int) -> list[Message]:
-    """The records of a partition from ``begin`` up to ``end``. Raises ``LogError`` when Kafka does not answer."""
+    """The records of a partition from ``begin`` up to ``end``. Raises ``TopicReadError`` when Kafka does not answer."""
     client.assign([begin])
     messages = list[Message]()
     while True:
@@ -198,5 +156,5 @@ def between(client: Consumer, begin: TopicPartition, end: int) -> list[Message]:
             return messages
 
 
-def _silent(topic: str) -> LogError:
-    return LogError(f"Kafka stopped answering while {topic} was read: is it up (`make status`)?")
+def _silent(topic: str) -> TopicReadError:
+    return TopicReadError(f"Kafka stopped answering while {topic} was read: is it up (`make status`)?")
