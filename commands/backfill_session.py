@@ -20,14 +20,15 @@ from rich.table import Table
 
 from infrastructure import logs
 from infrastructure.kafka import admin, offsets
-from infrastructure.settings import PREFIX, load_settings
+from infrastructure.kafka.publisher import Publisher
+from infrastructure.settings import PREFIX, load_settings, milliseconds
 from producer.backfill.columns import parse_columns
-from producer.backfill.files import identity, opened, unknown_columns
+from producer.backfill.files import identity as files_identity
+from producer.backfill.files import opened, unknown_columns
 from producer.backfill.messages import Messages
-from producer.backfill.run import Stopped, Tally, check_owner, run
+from producer.backfill.run import Stopped, Tally, check_owner, owner, run
 from producer.backfill.unknown import SHOWN, Unknown
 from producer.backfill.verdicts import Judge
-from producer.delivery import Delivery
 from producer.resume import held
 from topics import catalogue
 from topics.catalogue import Catalogue
@@ -87,7 +88,7 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
             f"{_some(list(unknown.counts))}. Nothing was sent.\n{_advice(unknown, known, settings.sensors)}\n"
             "Or leave these columns out of the file. (If it is of the long form, --columns names its columns.)"
         )
-    name = identity(sources, renamed, known)
+    name = files_identity(sources, renamed, known)
     created = admin.create(settings)
     topic = settings.prefix + READINGS
     before = {} if topic in created else held(settings, topic)
@@ -95,10 +96,11 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
     if before:
         count = sum(partition.count for partition in before.values())
         console.print(f"{topic} holds {count:,} messages of an earlier run: going on behind them")
+    identity, now = owner(name, before, time.time_ns() // 1_000_000)
     # Of a message that is given up after some time while those behind it arrive, no count would tell.
-    delivery = Delivery(settings, topic, name, patience=None)
-    judge, tally = Judge(known), Tally()
-    messages = Messages(known, delivery.partitions, before)
+    publisher = Publisher(settings, known, patience=None)
+    judge, tally = Judge(known, now, milliseconds(settings.time.future_tolerance)), Tally()
+    messages = Messages(identity, publisher.partition, publisher.partitions, before)
     began = time.monotonic()
     total = sum(source.path.stat().st_size for source in sources)
     bar_columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[counts]}"), TimeRemainingColumn())
@@ -111,19 +113,19 @@ def send(paths: Sequence[Path], *, into: str, columns: str | None, sensors: Path
             bar.update(task, completed=tally.position, counts=f"{tally.rows:,} rows ({pace:,.0f}/s){rejected}")
 
         try:
-            run(sources, judge, messages, delivery, settings, tally=tally, report=report, stopped=wish.stopped)
+            run(sources, judge, messages, publisher, settings, tally=tally, report=report, stopped=wish.stopped)
         except (Stopped, KeyboardInterrupt) as stop:
             bar.stop()
-            _say_how_to_go_on(delivery, waited=isinstance(stop, Stopped))
+            _say_how_to_go_on(publisher, waited=isinstance(stop, Stopped))
             raise typer.Exit(128 + (wish.signal or signal.SIGINT)) from None
     _check_ends(offsets.end_offsets(settings.kafka, topic), messages, topic)
-    _show(tally, judge, messages, delivery, time.monotonic() - began)
+    _show(tally, judge, messages, publisher, time.monotonic() - began)
     _conclude(tally, judge, into, known, settings.sensors)
 
 
-def _say_how_to_go_on(delivery: Delivery, *, waited: bool) -> None:
-    readings = delivery.sent - delivery.heartbeats
-    arrived = "all acknowledged" if waited else f"{delivery.pending:,} of them not acknowledged"
+def _say_how_to_go_on(publisher: Publisher, *, waited: bool) -> None:
+    readings = publisher.sent - publisher.heartbeats
+    arrived = "all acknowledged" if waited else f"{publisher.pending:,} of them not acknowledged"
     console.print(f"stopped: {readings:,} readings sent, {arrived}. The same command goes on from there.")
 
 
@@ -137,17 +139,17 @@ def _check_ends(ends: dict[int, int], messages: Messages, topic: str) -> None:
         )
 
 
-def _show(tally: Tally, judge: Judge, messages: Messages, delivery: Delivery, seconds: float) -> None:
+def _show(tally: Tally, judge: Judge, messages: Messages, publisher: Publisher, seconds: float) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     rows: list[tuple[int, str]] = [
         (tally.rows, f"rows read, in {seconds:.1f} s ({tally.rows / seconds:,.0f}/s)"),
-        (delivery.sent - delivery.heartbeats, "readings sent, all acknowledged"),
+        (publisher.sent - publisher.heartbeats, "readings sent, all acknowledged"),
     ]
     if messages.there:
         rows.append((messages.there, "readings that were there already, from an earlier run"))
-    rows.append((delivery.heartbeats, "heartbeats, which close the last day"))
+    rows.append((publisher.heartbeats, "heartbeats, which close the last day"))
     if judge.newest >= 0:
         rows.append((judge.out_of_order, "out of order, kept"))
     rows.append((tally.rejected.total(), "rejected" + (", of which" if tally.rejected else "")))

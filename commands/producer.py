@@ -17,16 +17,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commands.backfill import backfill
 from infrastructure import logs, metrics_endpoint
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.watchdog import ClientStuckError
 from infrastructure.settings import load_settings
 from producer import run
-from producer.delivery import Delivery
 from producer.metrics import ProducerMetrics
 from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
 from topics import catalogue
 from topics.errors import UserError
-from topics.names import READINGS
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -81,11 +80,10 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
     settings = load_settings(sensors=sensors)
     logs.configure(settings.monitoring.log_format)
     simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
-    topic = settings.prefix + READINGS
-    delivery = Delivery(settings, topic, simulation.identity)
-    before = marks(settings, topic, simulation.identity)
+    publisher = Publisher(settings, simulation.catalogue)
+    before = marks(settings, publisher.topic, simulation.identity)
     if before:
-        last = datetime.fromtimestamp(max(mark.sent for mark in before.values()) / 1000, UTC)
+        last = datetime.fromtimestamp(max(mark.tick for mark in before.values()) / 1000, UTC)
         console.print(f"going on after {last:%Y-%m-%d %H:%M} UTC, where an earlier run stopped")
     ticks = None if days is None else ticks_of(days)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
@@ -99,14 +97,14 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
             bar.update(task, completed=progress.tick, counts=counts)
 
         ticks_per_second = parse_speed(speed)
-        metrics = ProducerMetrics(simulation, delivery, ticks_per_second)
+        metrics = ProducerMetrics(simulation, publisher, ticks_per_second)
         metrics_endpoint.serve(metrics, settings.monitoring.producer_port, "IOT_PRODUCER_METRICS")
-        _stop_in_order(delivery)
+        _stop_in_order(publisher)
         began = time.monotonic()
-        run.run(simulation, delivery, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)
+        run.run(simulation, publisher, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)
     seconds = time.monotonic() - began
-    done = run.Progress(0, delivery.sent, delivery.heartbeats, delivery.acknowledged)
-    console.print(f"{described(done)}, in {seconds:.1f} s ({delivery.sent / seconds:,.0f}/s)", highlight=False)
+    done = run.Progress(0, publisher.sent, publisher.heartbeats, publisher.acknowledged)
+    console.print(f"{described(done)}, in {seconds:.1f} s ({publisher.sent / seconds:,.0f}/s)", highlight=False)
 
 
 app.command()(backfill)
@@ -150,12 +148,12 @@ def _date(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
-def _stop_in_order(delivery: Delivery) -> None:
+def _stop_in_order(publisher: Publisher) -> None:
     """The first Ctrl-C or SIGTERM ends the run when what is under way has arrived, the second one at once."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        delivery.stop()
+        publisher.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

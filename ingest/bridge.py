@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -201,7 +201,7 @@ class Bridge:
 
     def _sorted(self, messages: Sequence[Message]) -> _Batch:
         batch = _Batch(time.monotonic())
-        raw, plain, add = (self._readings, self._history), self._records.plain, batch.points.append
+        raw, reading, add = (self._readings, self._history), self._records.reading, batch.points.append
         last: dict[tuple[str, int], Message] = {}
         records = [message for message in messages if not self._is_error(message)]
         for message in records:
@@ -209,10 +209,12 @@ class Bridge:
             last[topic, message.partition()] = message
             if topic not in raw:
                 self._sort_result(message, topic, batch)
-            elif (point := plain(message.value(), message.timestamp()[1])) is not None:
-                add(point)
+                continue
+            found = reading(message.value(), message.timestamp()[1])
+            if isinstance(found, Point):
+                add(found)
             else:
-                self._sort_reading(message, batch)
+                self._sort_items(message, found, batch)
         batch.records.update(message.topic() for message in records)
         batch.next_offsets = {place: message.offset() + 1 for place, message in last.items()}
         batch.sendings = self.counts.sendings(records[:SAMPLED])
@@ -224,9 +226,10 @@ class Bridge:
         self._kafka_error(error)
         return True
 
-    def _sort_reading(self, message: Message, batch: _Batch) -> None:
+    @staticmethod
+    def _sort_items(message: Message, items: Iterable[Point | Invalid], batch: _Batch) -> None:
         wrong = None
-        for item in self._records.reading(message.value(), message.timestamp()[1]):
+        for item in items:
             if not isinstance(item, Invalid):
                 batch.points.append(item)
             elif wrong is None:  # one letter a record

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from infrastructure.kafka.lag import LagReader, Place
 from infrastructure.settings import Settings
 from ingest.records import Point
-from topics import sent
+from topics import produced_at
 from topics.catalogue import Catalogue
 from topics.names import AGGREGATES, DERIVED, HISTORY, LATE_REJECTED, RAW, READINGS, REJECTED
 from topics.reading import REASONS
@@ -135,7 +135,7 @@ class Counts:
         for message in messages:
             topic = message.topic()
             if topic == self._readings:
-                at = sent.told_by(message)
+                at = produced_at.told_by(message.headers())
             elif topic in (self._aggregates, self._rejections) and message.value() is not None:
                 at = message.timestamp()[1] / 1000  # Flink stamps its results with the wall clock
             else:

@@ -12,8 +12,9 @@ from infrastructure.settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
 from topics.days import DAY_MS
+from topics.decoding import decode_loosely, exact
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
-from topics.reading import LATEST_TS, SITE, Invalid, Reading, Rules, decode, exact, wrong_number
+from topics.reading import LATEST_TS, SITE, Heartbeat, Invalid, Reading, Rules, judge, wrong_number
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -45,25 +46,26 @@ class Records:
             future_tolerance_ms=milliseconds(settings.time.future_tolerance),
         )
 
-    def plain(self, value: bytes | None, sent: int) -> Point | None:
-        """The point of a record of dailyAggr or history as nearly all are; None when ``reading`` has to look closer.
+    def reading(self, value: bytes | None, received: int) -> Point | Sequence[Point | Invalid]:
+        """A record of dailyAggr or history that was received at ``received`` (epoch ms): a point of a raw series.
 
-        Plain is a valid reading, written as the contract has it, of a sensor that was named before.
+        Nothing for a heartbeat, and several items for an array of readings (topics/decoding.py).
         """
         found = exact(value)
         if found is None:
-            return None
-        # A name is judged once. Of millions of readings that halves the time which each takes.
-        series = self._raw.get((found.site, found.sensor))
-        if series is None or wrong_number(found.ts, found.value, sent, self._rules) is not None:
-            return None
-        return Point(series, found.ts, found.value)
-
-    def reading(self, value: bytes | None, sent: int) -> Sequence[Point | Invalid]:
-        """A record of dailyAggr or history: a point of a raw series (or several, or none: topics/reading.py)."""
-        if (point := self.plain(value, sent)) is not None:
-            return (point,)
-        return [item if isinstance(item, Invalid) else self._point(item) for item in decode(value, sent, self._rules)]
+            items = decode_loosely(value, received, self._rules)
+        else:
+            # A name is judged once. Of millions of readings that halves the time which each takes.
+            series = self._raw.get((found.site, found.sensor))
+            if series is not None:
+                wrong = wrong_number(found.ts, found.value, received, self._rules)
+                return Point(series, found.ts, found.value) if wrong is None else (wrong,)
+            items = [judge(Reading(found.site, found.sensor, found.ts, found.value), received, self._rules)]
+        return [
+            self._point(item) if isinstance(item, Reading) else item
+            for item in items
+            if not isinstance(item, Heartbeat)
+        ]
 
     def _point(self, reading: Reading) -> Point:
         site, sensor, ts, value = reading

@@ -15,9 +15,10 @@ from operations.dead_letters.letters import BY_SETTINGS, letters
 from topics import results
 from topics.catalogue import Catalogue
 from topics.days import day_of
+from topics.decoding import decode
 from topics.names import AGG_DAY_COUNT, AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.origin import Origin
-from topics.reading import Invalid, Rules, decode
+from topics.reading import Heartbeat, Invalid, Rules
 
 Day = tuple[str, str, int]
 """Site, sensor and start of the day, epoch ms."""
@@ -117,8 +118,10 @@ class _Readings:
         for message in read_topic(self._settings.kafka, self._settings.prefix + topic):
             account.records += 1
             found = decode(message.value(), message.timestamp()[1], self._rules)
-            account.heartbeats += not found
             for item in found:
+                if isinstance(item, Heartbeat):
+                    account.heartbeats += 1
+                    continue
                 if isinstance(item, Invalid):
                     account.invalid += 1
                     self.wrong.add(Origin.of(message))

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.reader import read_topic
+from infrastructure.kafka.sensor_classes import SensorClasses
 from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings, milliseconds
 from operations import replay, results
 from operations.results import Change, Results
 from topics import catalogue
 from topics.days import day_of
+from topics.decoding import decode
 from topics.errors import UserError
-from topics.names import HISTORY, READINGS, partition, sensor_key
-from topics.reading import Reading, Rules, decode
+from topics.names import HISTORY, READINGS, SENSOR_CLASSES, sensor_key
+from topics.reading import Reading, Rules
 from topics.results import MERGED
 
 Unit = tuple[str, int]
@@ -90,21 +92,24 @@ def _newest_free(settings: Settings) -> tuple[int | None, str]:
 def _copy_readings(settings: Settings, source: str, units: set[Unit], report: Callable[[int, int], None]) -> int:
     sensors = catalogue.read(settings.sensors)
     rules = Rules(sensors, milliseconds(settings.time.future_tolerance))
-    admin.create(settings, (HISTORY,))  # a system from before there was one
+    admin.create(settings, (HISTORY, SENSOR_CLASSES))  # a system from before there were any
     target = settings.prefix + HISTORY
-    partitions = admin.partitions(settings.kafka)[target]
+    classes = SensorClasses(settings, sensors, admin.partitions(settings.kafka)[target])
     total = sum(offsets.end_offsets(settings.kafka, source + READINGS).values())
 
     def chosen() -> Iterator[Record]:
         for number, message in enumerate(read_topic(settings.kafka, source + READINGS), 1):
-            sent = message.timestamp()[1]
-            for item in decode(message.value(), sent, rules):
+            received = message.timestamp()[1]
+            for item in decode(message.value(), received, rules):
                 if isinstance(item, Reading) and (item.site, day_of(item.ts)) in units:
                     key = sensor_key(item.site, item.sensor)
-                    where = partition(key, sensors[item.sensor].partition_class, sensors, partitions)
-                    yield Record(target, key, message.value(), where, sent)
+                    partition = classes.partition(item.site, item.sensor)
+                    yield Record(target, key, message.value(), partition, received)
             if number % 1000 == 0:
                 report(number, total)
         report(total, total)
 
-    return write_records(settings.kafka, chosen())
+    try:
+        return write_records(settings.kafka, chosen())
+    finally:
+        classes.close()

@@ -142,7 +142,8 @@ class Rebuild:
         points = []
         for message in messages:
             wrong = False
-            for item in self._records.reading(message.value(), message.timestamp()[1]):
+            found = self._records.reading(message.value(), message.timestamp()[1])
+            for item in (found,) if isinstance(found, Point) else found:
                 if isinstance(item, Invalid):
                     wrong = True
                 else:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from infrastructure.kafka import offsets, reader
 from infrastructure.settings import Settings
-from producer.delivery import HEADER
+from producer.encoder import SIMULATION, TICK
 from topics.errors import UserError
 
 FILES = "files:"
@@ -23,10 +23,10 @@ class ResumeError(UserError):
 class Mark:
     """How far a simulation came in one partition: its last tick there, and which readings of that tick arrived.
 
-    ``sent`` is the tick's instant, epoch ms; ``seen`` holds keys and values.
+    ``tick`` is its instant, epoch ms; ``seen`` holds keys and values.
     """
 
-    sent: int
+    tick: int
     seen: frozenset[tuple[bytes | None, bytes | None]]
 
 
@@ -56,9 +56,8 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
                     f"{topic} holds the readings of another simulation (seed {seed}, start {start} ms, {sites} sites). "
                     "Go on with that one, or empty the system with `make reset`, or set IOT_PREFIX for topics apart."
                 )
-            sent = tick[0].timestamp()[1]
-            seen = frozenset((m.key(), m.value()) for m in tick if m.timestamp()[1] == sent)
-            found[partition] = Mark(sent, seen)
+            # What somebody else has sent since is among them: a reading of another name leaves none out.
+            found[partition] = Mark(_instant(tick[0]), frozenset((m.key(), m.value()) for m in tick))
         return found
     finally:
         consumer.close()
@@ -110,7 +109,17 @@ def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
 
 
 def _identity(message: Message) -> str | None:
+    return _header(message, SIMULATION)
+
+
+def _instant(message: Message) -> int:
+    """Instant of the tick that a message begins. Before there was the header, it was the record's timestamp."""
+    told = _header(message, TICK) or ""
+    return int(told) if told.isdecimal() else int(message.timestamp()[1])
+
+
+def _header(message: Message, wanted: str) -> str | None:
     for name, value in message.headers() or ():
-        if name == HEADER and isinstance(value, bytes):
+        if name == wanted and isinstance(value, bytes):
             return value.decode(errors="replace")
     return None

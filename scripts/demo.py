@@ -14,9 +14,9 @@ from commands import terminal
 from commands.producer import START, described, parse_start
 from infrastructure import logs
 from infrastructure.kafka import offsets
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, load_settings
 from producer import run
-from producer.delivery import Delivery
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, views
 from scripts.stack.hints import hint
@@ -92,7 +92,7 @@ def _simulate(
     settings: Settings, simulation: Simulation, days: int, wanted: dict[str, oracle.Points]
 ) -> dict[str, oracle.Points]:
     """Send the readings and wait until every point is stored, or until nothing more comes."""
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
+    publisher = Publisher(settings, simulation.catalogue)
     total = sum(map(len, wanted.values()))
     counted = Series(AGG_DAY_COUNT, DEFAULT_SITE, next(iter(simulation.catalogue))).key(settings.prefix)
     columns = (
@@ -109,7 +109,7 @@ def _simulate(
         def sent(progress: run.Progress) -> None:
             bar.update(sending, completed=progress.tick, counts=described(progress))
 
-        run.run(simulation, delivery, ticks=ticks_of(days), ticks_per_second=None, marks={}, report=sent)
+        run.run(simulation, publisher, ticks=ticks_of(days), ticks_per_second=None, marks={}, report=sent)
         found: dict[str, oracle.Points] = {}
         changed = time.monotonic()
         while time.monotonic() - changed < STALL_SECONDS:

@@ -24,16 +24,18 @@ from jobs import cluster
 from jobs.tools import local_tools
 from operations import replay, results
 from operations.results import Results
-from producer.run import Encoder, Message, Progress, run
+from producer.encoder import Encoder
+from producer.run import Progress, run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
-from scripts.repeats import RepeatingDelivery
+from scripts.repeats import RepeatingPublisher
 from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from topics import catalogue
+from topics.encoding import Message
 from topics.errors import UserError
-from topics.names import READINGS, Series
+from topics.names import Series
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -181,19 +183,21 @@ def _create(settings: Settings, cleaning: ExitStack) -> None:
 
 
 def _send(settings: Settings, simulation: Simulation, ticks: int, slow: int | None) -> None:
-    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation.identity)
+    publisher = RepeatingPublisher(settings, simulation.catalogue)
     for first in range(0, ticks, 100):
-        messages = Encoder(simulation, delivery.partitions).messages(first, min(first + 100, ticks))
-        delivery.send(messages if slow is None else _padded(messages, slow))
-    delivery.finish()
+        messages = Encoder(simulation, publisher.partitions, publisher.partition).messages(
+            first, min(first + 100, ticks)
+        )
+        publisher.send(messages if slow is None else _padded(messages, slow))
+    publisher.finish()
 
 
 def _padded(messages: Iterator[Message], slow: int) -> Iterator[Message]:
     """Further fields of a reading are ignored, but must be read."""
     padding = b',"padding":"%s"}' % (b"x" * PADDING)
-    for partition, key, value, timestamp, marked in messages:
+    for partition, key, value, headers in messages:
         longer = value[:-1] + padding if partition == slow else value
-        yield Message(partition, key, longer, timestamp, marked)
+        yield partition, key, longer, headers
 
 
 def _replayed(stack: Stack, settings: Settings, case: Case, number: int, cleaning: ExitStack) -> Settings:
@@ -225,7 +229,7 @@ def _live(
 ) -> Settings:
     job = warm.submit(settings, local_tools(settings))
     try:
-        delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation.identity)
+        publisher = RepeatingPublisher(settings, simulation.catalogue)
         killed = not case.killed
 
         def half_way(progress: Progress) -> None:
@@ -236,7 +240,7 @@ def _live(
                 killed = True
 
         speed = pace if case.pace else None
-        run(simulation, delivery, ticks=ticks, ticks_per_second=speed, marks={}, report=half_way)
+        run(simulation, publisher, ticks=ticks, ticks_per_second=speed, marks={}, report=half_way)
         _wait(lambda: not _outcome(results.read(settings), wanted, 0).wrong)
     finally:
         cluster.cancel(settings, job)

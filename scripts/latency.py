@@ -15,10 +15,10 @@ from rich.table import Table
 
 from commands import terminal
 from commands.producer import START, parse_start
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings, load_settings
-from producer.delivery import Delivery
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
@@ -26,7 +26,7 @@ from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack
 from topics import catalogue
-from topics.names import DERIVED, READINGS
+from topics.names import DERIVED
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -70,20 +70,20 @@ def main(
 
 
 def _measure(settings: Settings, simulation: Simulation, days: int, speed: float) -> Iterator[tuple[str, float]]:
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
-    encoder = Encoder(simulation, delivery.partitions)
+    publisher = Publisher(settings, simulation.catalogue)
+    encoder = Encoder(simulation, publisher.partitions, publisher.partition)
     wanted = oracle.expected(simulation, ticks_of(days), settings)
     tick = 0
     with redis_client(settings.redis, "viewer") as client:
         for day in track(range(days), description="days", console=console):
             closing = (day + 1) * TICKS_PER_DAY + 1
-            delivery.send(encoder.messages(tick, closing - SLOW_TICKS))
-            delivery.finish()
+            publisher.send(encoder.messages(tick, closing - SLOW_TICKS))
+            publisher.finish()
             for slow in range(closing - SLOW_TICKS, closing + 1):
-                delivery.poll()
+                publisher.poll()
                 time.sleep(1 / speed)
                 sent = time.monotonic()
-                delivery.send(encoder.messages(slow, slow + 1))
+                publisher.send(encoder.messages(slow, slow + 1))
             tick = closing + 1
             start = simulation.time(day * TICKS_PER_DAY)
             awaited = {key for key, points in wanted.items() if start in points and _kind(key, settings)}
@@ -98,7 +98,7 @@ def _measure(settings: Settings, simulation: Simulation, days: int, speed: float
                         yield _kind(key, settings), now - sent
             for key in awaited:
                 yield _kind(key, settings), float(GIVE_UP_SECONDS)
-            delivery.finish()
+            publisher.finish()
 
 
 def _kind(key: str, settings: Settings) -> str:

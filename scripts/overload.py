@@ -175,7 +175,7 @@ def _produce(
 def _round_off(settings: Settings, simulation: Simulation, sites: int, seed: int) -> int:
     """Send the rest of the day in which the producer was stopped; returns the ticks that were sent in all."""
     found = marks(settings, settings.prefix + READINGS, simulation.identity)
-    last = (max(mark.sent for mark in found.values()) - simulation.start) // TICK_MS
+    last = (max(mark.tick for mark in found.values()) - simulation.start) // TICK_MS
     days = max(1, -(-(last - 1) // TICKS_PER_DAY))
     environment = {**psutil.Process().environ(), **settings.environment()}
     done = subprocess.run(

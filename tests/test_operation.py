@@ -16,7 +16,7 @@ from jobs.account import Account, Checkpoint, Task
 from producer.metrics import ProducerMetrics
 from producer.run import Progress
 from producer.simulation import Simulation
-from tests.producer.fake_kafka import FakeDelivery
+from tests.producer.fake_kafka import FakePublisher
 from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -47,7 +47,7 @@ def families(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
         "jobs.cluster.ask", lambda *_: {"taskmanagers": 1, "slots-available": 1, "slots-total": 4, "jobs-running": 1}
     )
     settings = Settings.of(env_file=None)
-    producer = ProducerMetrics(Simulation(SENSORS, 1, 0, ["home"]), FakeDelivery(6), 1.0)
+    producer = ProducerMetrics(Simulation(SENSORS, 1, 0, ["home"]), FakePublisher(6), 1.0)
     producer.progress = Progress(1, 1, 0, 1, newest={"mean": 0})
     counts = Counts(settings, SENSORS)
     counts.newest["TH1"] = counts.days["AggDay"] = 0

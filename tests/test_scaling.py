@@ -10,11 +10,12 @@ import pytest
 from redis.crc import key_slot
 
 from infrastructure.settings import ROOT, Settings
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts.oracle import expected
 from topics import catalogue
 from topics.names import DERIVED, LATE_REJECTED, RAW, Series
+from topics.partitions import first_partitions
 
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -25,7 +26,11 @@ HOUSES = 100
 def a_day(partitions: int) -> list[int]:
     """The partition of each reading of a day of some houses."""
     simulation = Simulation(SENSORS, 1, START, site_names(HOUSES))
-    return [m[0] for m in Encoder(simulation, partitions).messages(0, TICKS_PER_DAY) if m[1] is not None]
+    return [
+        m[0]
+        for m in Encoder(simulation, partitions, first_partitions(SENSORS, partitions)).messages(0, TICKS_PER_DAY)
+        if m[1] is not None
+    ]
 
 
 def test_a_house_has_as_many_readings_a_day_as_the_page_says() -> None:

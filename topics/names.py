@@ -1,11 +1,8 @@
-"""What topics, keys and series are called, and which partition a sensor's readings go to."""
+"""What topics, keys and series are called."""
 
 from __future__ import annotations
 
-import zlib
 from typing import NamedTuple
-
-from topics.catalogue import Catalogue
 
 DEFAULT_SITE = "home"
 
@@ -15,7 +12,9 @@ HISTORY = "history"
 AGGREGATES = "flinkAggr"
 REJECTED = "lateRej"
 DEAD_LETTERS = "deadLetter"
-TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED, DEAD_LETTERS)
+SENSOR_CLASSES = "sensorClasses"
+"""What decides to which partition a sensor's readings go (topics/partitions.py)."""
+TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED, DEAD_LETTERS, SENSOR_CLASSES)
 
 AGG_DAY = "AggDay"
 AGG_DAY_COUNT = "AggDayCount"
@@ -51,15 +50,3 @@ class Series(NamedTuple):
 def sensor_key(site: str, sensor: str) -> str:
     """Kafka key of a sensor's readings: ``TH1`` for the default site, ``<site>/TH1`` for another."""
     return sensor if site == DEFAULT_SITE else f"{site}/{sensor}"
-
-
-def partition(key: str, partition_class: str, catalogue: Catalogue, partitions: int) -> int:
-    """Partition of dailyAggr for a sensor key: each class has its share, and there the key's hash decides.
-
-    With fewer partitions than classes some classes share one.
-    """
-    classes = len(catalogue.classes)
-    index = catalogue.classes.index(partition_class)
-    first = index * partitions // classes
-    share = max(1, (index + 1) * partitions // classes - first)
-    return first + zlib.crc32(key.encode()) % share

@@ -12,30 +12,35 @@ from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.diagnostics import Diagnostics, KafkaUnreachableError, explain, fetch_metadata
 from infrastructure.settings import KafkaSettings, Settings
 from topics.errors import UserError
-from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, TOPICS
+from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, SENSOR_CLASSES, TOPICS
 
 FOREVER = "-1"
 FAR = str(2**63 - 1)
 TIMEOUT = 30
 
-# Readings carry the time at which they were sent as their record timestamp. In a simulation that is a date long
-# past, which any retention by time would delete at the next roll of the log, or one to come, which Kafka 4 refuses.
+# Records are stamped with the day that they describe, or the tick of a simulation. That is a date long past, which any
+# retention by time would delete at the next roll of the log, or one to come, which Kafka 4 refuses.
 _BY_SIZE = {"retention.ms": FOREVER, "message.timestamp.after.max.ms": FAR}
 # A withdrawal (null) outlives a day and more in which no bridge runs: unread, its point would stay in Redis for good.
 _COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact", "delete.retention.ms": str(30 * 86_400_000)}
+
+RECEIVED = {"message.timestamp.type": "LogAppendTime"}
+"""Of dailyAggr, always: whatever somebody has set is set back."""
 
 CONFIGURATION = {
     # Flink's connector cannot unpack zstd (its jar has no library for it): one such record would end the job, and every
     # restart of it. The broker packs anew what comes otherwise; what comes as lz4, as from our producer, it leaves.
     #
+    # The record timestamp is the broker's: no client's clock decides what is of the future, or what retention deletes.
+    READINGS: {"retention.ms": FOREVER, "compression.type": "lz4", **RECEIVED},
     # Kafka begins a new segment with every week of record timestamps, and history would pass hundreds of them in a
     # minute: 2,000,000 readings of five years took 27 s, and take 8 s with segments by size alone.
-    READINGS: {**_BY_SIZE, "segment.ms": FAR, "compression.type": "lz4"},
     HISTORY: {**_BY_SIZE, "segment.ms": FAR},
     AGGREGATES: _COMPACTED,
     REJECTED: _COMPACTED,
     # A dead letter is larger than the record it was, by its headers and by another compression.
     DEAD_LETTERS: {**_BY_SIZE, "max.message.bytes": "10000000"},
+    SENSOR_CLASSES: {"retention.ms": FOREVER},
 }
 """Configuration of each topic, where it differs from the broker's."""
 
@@ -112,13 +117,24 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
 
 
 def _configure(settings: Settings, wanted: Mapping[str, Mapping[str, str]]) -> None:
-    """Set on topics that are there what is not set on them."""
+    """Set on topics that are there what is not set on them, and what must be as it is."""
     resources = []
     for name, found in configuration(settings).items():
-        lacking = {entry: value for entry, value in wanted.get(name, {}).items() if entry not in found}
+        lacking = {
+            entry: value
+            for entry, value in wanted.get(name, {}).items()
+            if entry not in found or (entry in RECEIVED and found[entry] != value)
+        }
         changes = [
             ConfigEntry(entry, value, incremental_operation=AlterConfigOpType.SET) for entry, value in lacking.items()
         ]
+        if RECEIVED.keys() <= wanted.get(name, {}).keys():
+            # Of before the record timestamp was the broker's: now a retention by time means what people think.
+            changes += [
+                ConfigEntry(entry, None, incremental_operation=AlterConfigOpType.DELETE)
+                for entry in ("segment.ms", "message.timestamp.after.max.ms")
+                if found.get(entry) == FAR
+            ]
         if changes:
             resources.append(ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=changes))
     admin = client(settings.kafka)

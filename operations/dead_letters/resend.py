@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from infrastructure.kafka import offsets
 from infrastructure.kafka.admin import partitions
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.reader import read_topic
-from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings, milliseconds
 from operations import clock
 from operations.dead_letters.letters import BY_SETTINGS, Letter, letters
 from operations.dead_letters.repair_file import Repaired
 from topics.catalogue import Catalogue
 from topics.days import DAY_MS, day_of
-from topics.names import HISTORY, READINGS, partition, sensor_key
+from topics.decoding import decode
+from topics.names import HISTORY, READINGS, sensor_key
 from topics.origin import RESENT, Origin
-from topics.reading import Invalid, Reading, Rules, decode
+from topics.reading import Invalid, Reading, Rules
 
 Name = tuple[str, str, int]
 """Site, sensor and ts: names one reading for ever."""
@@ -35,13 +36,12 @@ class Refused(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """A line that holds a valid reading; ``sent`` is the timestamp that its record gets, epoch ms."""
+    """A line that holds a valid reading."""
 
     line: int
     origin: Origin
     value: bytes
     reading: Reading
-    sent: int
 
     @property
     def name(self) -> Name:
@@ -76,24 +76,19 @@ class _Found:
 def plan(settings: Settings, catalogue: Catalogue, repaired: Iterable[Repaired], wall: int) -> Plan:
     """Judge each line as the job would if its record came now. ``wall`` is the time of the wall, epoch ms.
 
-    A record is stamped with the stream's own time. A reading that is newer than that, because the stream is silent, is
-    judged and stamped by when it was first sent, but not later than ``wall``. Raises ``TopicReadError`` when Kafka
-    does not answer or a topic is missing.
+    Raises ``TopicReadError`` when Kafka does not answer or a topic is missing.
     """
     chosen = Plan()
     topic = settings.prefix + READINGS
     known = {letter.origin: letter for letter in letters(settings) if letter.origin}
     rules = Rules(catalogue, milliseconds(settings.time.future_tolerance))
-    now = clock.newest(settings, catalogue)
     ready: dict[Name, Ready] = {}
     for line, origin, value in repaired:
         if origin not in known or origin.topic != topic:
             why = f"there is no such dead letter of {topic}"
             chosen.refused.append(Refused(line, origin, "no_letter", why))
             continue
-        first_sent = min(known[origin].sent, wall)
-        stamps = [first_sent] if now is None else [now, first_sent]
-        item = _judge(line, origin, value, stamps, rules)
+        item = _judge(line, origin, value, wall, rules)
         if isinstance(item, Refused):
             chosen.refused.append(item)
         elif (twin := ready.setdefault(item.name, item)) is not item:
@@ -105,33 +100,29 @@ def plan(settings: Settings, catalogue: Catalogue, repaired: Iterable[Repaired],
 
 
 def send(settings: Settings, catalogue: Catalogue, sending: Iterable[Ready]) -> int:
-    """Send the readings, all of them acknowledged when this returns; returns how many. Raises ``TopicReadError``."""
-    topic = settings.prefix + READINGS
-    count = partitions(settings.kafka)[topic]
-
-    def records() -> Iterator[Record]:
+    """Send the readings, all of them acknowledged when this returns; returns how many. Raises ``PublishError``."""
+    sent = 0
+    with Publisher(settings, catalogue) as publisher:
         for item in sending:
-            key = sensor_key(item.reading.site, item.reading.sensor)
-            place = partition(key, catalogue[item.reading.sensor].partition_class, catalogue, count)
-            yield Record(topic, key, item.value, place, item.sent, {RESENT: str(item.origin)})
+            site, sensor, _ = item.name
+            key = sensor_key(site, sensor).encode()
+            headers = [(RESENT, str(item.origin).encode())]
+            publisher.send([(publisher.partition(site, sensor), key, item.value, headers)])
+            sent += 1
+    return sent
 
-    return write_records(settings.kafka, records())
 
-
-def _judge(line: int, origin: Origin, value: bytes | None, stamps: list[int], rules: Rules) -> Ready | Refused:
-    """Whether a line holds one valid reading, sent at one of the ``stamps``."""
-    for sent in stamps:
-        items = decode(value, sent, rules)
-        invalid = next((item for item in items if isinstance(item, Invalid)), None)
-        if invalid is None or invalid.reason != "future_ts":
-            break
+def _judge(line: int, origin: Origin, value: bytes | None, now: int, rules: Rules) -> Ready | Refused:
+    """Whether a line holds one valid reading, by the time ``now`` (epoch ms)."""
+    items = decode(value, now, rules)
+    invalid = next((item for item in items if isinstance(item, Invalid)), None)
     if invalid is not None:
         return Refused(line, origin, invalid.reason, str(invalid))
     readings = [item for item in items if isinstance(item, Reading)]
     if len(readings) != 1 or value is None:
         why = f"{len(readings)} readings: write each on a line of its own, with the same origin"
         return Refused(line, origin, "several" if readings else "heartbeat", why if readings else "no reading")
-    return Ready(line, origin, value, readings[0], sent)
+    return Ready(line, origin, value, readings[0])
 
 
 def _sort(
@@ -171,10 +162,10 @@ def _sort(
 def _look(
     settings: Settings, catalogue: Catalogue, ready: Mapping[Name, Ready], known: Mapping[Origin, Letter]
 ) -> _Found:
-    """Read what was sent since the oldest of these readings can have been sent.
+    """Read what Kafka has received since the oldest of these readings can have been received.
 
-    A valid reading is stamped with its ts less the tolerance, or later. So a reading of one of these names stands
-    behind that place, and so does every reading that puts a sensor's clock beyond one of them.
+    A valid reading is received at its ts less the tolerance, or later. So a reading of one of these names stands
+    behind that offset, and so does every reading that puts a sensor's clock beyond one of them.
     """
     tolerance = milliseconds(settings.time.future_tolerance)
     rules = Rules(catalogue, tolerance)
@@ -192,7 +183,7 @@ def _look(
             if _never_counted(known.get(Origin.of(message)), items):
                 continue
             for item in items:
-                if isinstance(item, Invalid) or (item.site, item.sensor) not in sensors:
+                if not isinstance(item, Reading) or (item.site, item.sensor) not in sensors:
                     continue
                 site, sensor, ts, _ = item
                 found.names.add((site, sensor, ts))
@@ -203,7 +194,7 @@ def _look(
     return found
 
 
-def _never_counted(letter: Letter | None, items: list[Reading | Invalid]) -> bool:
+def _never_counted(letter: Letter | None, items: Sequence[object]) -> bool:
     """Whether readings that are valid now were none when they came, by the dead letter of their record.
 
     Of an array that was wrong by its bytes the job has counted what stands before the fault.

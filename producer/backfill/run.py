@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, milliseconds
 from producer.backfill.csv_file import CsvFile
 from producer.backfill.lines import Truncated
@@ -15,10 +16,8 @@ from producer.backfill.messages import Messages
 from producer.backfill.parquet_file import ParquetFile
 from producer.backfill.rejected import Rejected
 from producer.backfill.verdicts import Judge
-from producer.delivery import Delivery
 from producer.resume import FILES, Held, ResumeError
 from topics.days import DAY_MS, day_of
-from topics.reading import LATEST_TS
 
 
 class Stopped(Exception):  # noqa: N818 - a wish, not an error
@@ -40,7 +39,7 @@ def run(
     files: Sequence[CsvFile | ParquetFile],
     judge: Judge,
     messages: Messages,
-    delivery: Delivery,
+    publisher: Publisher,
     settings: Settings,
     *,
     tally: Tally,
@@ -49,7 +48,7 @@ def run(
 ) -> None:
     """Send everything, and wait until it has arrived.
 
-    Raises ``Stopped`` soon after ``stopped`` says so, ``DeliveryError`` when a message is refused, and ``ResumeError``
+    Raises ``Stopped`` soon after ``stopped`` says so, ``PublishError`` when a message is refused, and ``ResumeError``
     when the topic holds something else than these files give.
     """
     for file in files:
@@ -58,12 +57,12 @@ def run(
             try:
                 for block in file.blocks():
                     if stopped():
-                        delivery.finish()
+                        publisher.finish()
                         raise Stopped
                     accepted, rejections = judge.judge(block)
                     rejected.write(block, rejections)
-                    delivery.send(messages.of(accepted, judge.series))
-                    delivery.check()
+                    publisher.send(messages.of(accepted, judge.series))
+                    publisher.check()
                     tally.rows += block.rows
                     tally.position = begin + block.position
                     report()
@@ -73,25 +72,37 @@ def run(
             tally.rejected_files[rejected.path] = rejected.count
         tally.position = begin + file.path.stat().st_size
     if judge.newest >= 0:
-        delivery.send(messages.heartbeats(closing(judge.newest, settings)))
-    delivery.finish()
+        publisher.send(messages.heartbeats(closing(judge.newest, settings, judge.now)))
+    publisher.finish()
     report()
 
 
-def closing(newest: int, settings: Settings) -> int:
-    """Epoch ms that closes the last day with a reading.
+def closing(newest: int, settings: Settings, now: int) -> int:
+    """Epoch ms that closes the last day with a reading, if it is over ``now`` (epoch ms).
 
     A file is finished by definition: nothing comes behind it. So its last day is over, unlike the last day of a live
     stream, of which it is not known, and a heartbeat behind the day's end and the watermark's delay says so.
     """
     end = day_of(newest) + DAY_MS
-    return min(end + milliseconds(settings.time.watermark_delay + timedelta(seconds=1)), LATEST_TS)
+    return min(end + milliseconds(settings.time.watermark_delay + timedelta(seconds=1)), now)
+
+
+def owner(name: str, held: Mapping[int, Held], now: int) -> tuple[str, int]:
+    """The identity that the messages of the files ``name`` carry, and the present by which they are judged, epoch ms.
+
+    A run that goes on judges by the present of the first one: which rows are of the future must not change.
+    """
+    for partition in held.values():
+        began = (partition.identity or "").rpartition("@")[2]
+        if began.isdecimal():
+            now = int(began)
+    return f"{name}@{now}", now
 
 
 def check_owner(held: Mapping[int, Held], identity: str, prefix: str) -> None:
     """Raise ``ResumeError`` when the topic holds anything else than an earlier run of the same files."""
     for partition in held.values():
-        other = partition.identity or ""
+        other = (partition.identity or "").rpartition("@")[0] or partition.identity or ""
         if other == identity:
             continue
         if not other:

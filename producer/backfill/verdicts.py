@@ -36,11 +36,14 @@ class Accepted(NamedTuple):
 class Judge:
     """Judges blocks in the order of the files, and remembers what it has accepted.
 
-    ``out_of_order`` counts accepted readings that are older than one of their series before them; ``oldest`` and
-    ``newest`` are the ends of all that is accepted, epoch ms.
+    A reading that is more than ``tolerance`` ms ahead of ``now`` (epoch ms) is of the future. ``out_of_order`` counts
+    accepted readings that are older than one of their series before them; ``oldest`` and ``newest`` are the ends of
+    all that is accepted, epoch ms.
     """
 
     catalogue: Catalogue
+    now: int
+    tolerance: int
     series: list[Series] = field(default_factory=list)
     unknown: Unknown = field(default_factory=Unknown)
     out_of_order: int = 0
@@ -61,6 +64,9 @@ class Judge:
         for position in np.flatnonzero((block.ts < 0) | (block.ts > LATEST_TS)).tolist():
             if (verdict := out_of_range(int(block.ts[position]))) is not None:
                 verdicts.setdefault(position, verdict)
+        for position in np.flatnonzero(block.ts > self.now + self.tolerance).tolist():
+            detail = f"ts {block.ts[position]} is {block.ts[position] - self.now:,} ms ahead of the present"
+            verdicts.setdefault(position, Invalid("future_ts", detail))
         good = np.ones(len(block.ts), dtype=bool)
         good[list(verdicts)] = False
         places = np.flatnonzero(good)

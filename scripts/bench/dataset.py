@@ -14,14 +14,16 @@ import pandas as pd
 
 from commands.producer import START
 from infrastructure.kafka import admin
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, milliseconds
-from producer.delivery import Delivery
-from producer.run import Encoder, Message
+from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts import oracle
 from scripts.oracle import DAY
 from topics import catalogue
+from topics.encoding import Message
 from topics.names import READINGS, sensor_key
+from topics.partitions import first_partitions
 
 CHUNK = 20_000
 """Readings that are encoded at once, about."""
@@ -87,7 +89,11 @@ class Dataset:
 
     def messages(self) -> Iterator[Message]:
         """Every record, in the order of sending."""
-        encoder = Encoder(self.simulation, self.settings.partitions)
+        encoder = Encoder(
+            self.simulation,
+            self.settings.partitions,
+            first_partitions(self.simulation.catalogue, self.settings.partitions),
+        )
         step = max(1, CHUNK // self.sensors)
         for first in range(0, self.ticks, step):
             yield from encoder.messages(first, min(first + step, self.ticks))
@@ -127,11 +133,11 @@ class Dataset:
         """Send everything into an empty topic; returns the number of records, heartbeats included."""
         admin.delete(self.settings)
         admin.create(self.settings)
-        delivery = Delivery(self.settings, self.topic, self.simulation.identity)
+        publisher = Publisher(self.settings, self.simulation.catalogue)
         said(f"{self.name}: sending {self.days} days of {self.sensors:,} sensors")
-        delivery.send(self.messages())
-        delivery.finish()
-        return delivery.sent
+        publisher.send(self.messages())
+        publisher.finish()
+        return publisher.sent
 
     def _frames(self) -> Iterator[pd.DataFrame]:
         """The readings of all houses, some houses at once, each in the order of sending."""

@@ -15,11 +15,11 @@ from rich.table import Table
 from commands import terminal
 from commands.producer import START, parse_start
 from infrastructure.kafka import admin
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, load_settings, milliseconds
 from jobs.statements import DEFINITIONS
 from operations import replay
-from producer.delivery import Delivery
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names
 from scripts import oracle, warm
 from scripts.bench import bounded
@@ -30,7 +30,6 @@ from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from topics import catalogue
 from topics.errors import UserError
-from topics.names import READINGS
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -129,17 +128,17 @@ def main(
 def _fill(settings: Settings, simulation: Simulation, days: int) -> int:
     admin.delete(settings)  # of a run that was interrupted
     admin.create(settings)
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
-    encoder, repeats = Encoder(simulation, delivery.partitions), Repeats()
+    publisher = Publisher(settings, simulation.catalogue)
+    encoder, repeats = Encoder(simulation, publisher.partitions, publisher.partition), Repeats()
     began = time.monotonic()
     ticks = days * TICKS_PER_DAY + 2
     step = max(1, 20_000 // len(simulation.sites) // len(simulation.catalogue))
     for first in range(0, ticks, step):
-        delivery.send(repeats.into(encoder.messages(first, min(first + step, ticks))))
-    delivery.finish()
+        publisher.send(repeats.into(encoder.messages(first, min(first + step, ticks))))
+    publisher.finish()
     seconds = time.monotonic() - began
-    console.print(f"{delivery.sent:,} records sent in {seconds:.0f} s, {repeats.repeated:,} of them repeat another")
-    return delivery.sent
+    console.print(f"{publisher.sent:,} records sent in {seconds:.0f} s, {repeats.repeated:,} of them repeat another")
+    return publisher.sent
 
 
 def _wanted(settings: Settings, simulation: Simulation, days: int) -> dict[str, oracle.Points]:

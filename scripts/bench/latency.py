@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.redis.client import redis_client
-from producer.delivery import Delivery
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY
 from scripts import oracle
 from scripts.bench import carrying, ingest
@@ -92,15 +92,15 @@ def stage(data: Dataset) -> Stage:
 def _send(data: Dataset, client: Any, raw: Waiting, aggregates: Waiting, wanted: dict[str, oracle.Points]) -> None:
     """Tick by tick; of each tick one house's readings are looked for, and of each day's end one house's aggregates."""
     simulation, prefix = data.simulation, data.settings.prefix
-    delivery = Delivery(data.settings, data.topic, simulation.identity)
-    encoder = Encoder(simulation, delivery.partitions)
+    publisher = Publisher(data.settings, simulation.catalogue)
+    encoder = Encoder(simulation, publisher.partitions, publisher.partition)
     period = data.readings / data.ticks / READINGS_A_SECOND
     ready = time.monotonic() + 1
     asked = 0.0
     for tick in range(data.ticks):
         due = ready + tick * period
         while (now := time.monotonic()) < due:
-            delivery.poll()
+            publisher.poll()
             raw.look(client)
             if now - asked > SLOW_LOOK_SECONDS:
                 aggregates.look(client)
@@ -109,7 +109,7 @@ def _send(data: Dataset, client: Any, raw: Waiting, aggregates: Waiting, wanted:
         messages = list(encoder.messages(tick, tick + 1))
         site = simulation.sites[tick % len(simulation.sites)]
         sent = time.monotonic()
-        delivery.send(messages)
+        publisher.send(messages)
         now_ms = simulation.time(tick)
         if tick >= SETTLING_TICKS:
             raw.sent |= {(Series(RAW, site, sensor).key(prefix), now_ms): sent for sensor in _speaking(data)}
@@ -119,10 +119,10 @@ def _send(data: Dataset, client: Any, raw: Waiting, aggregates: Waiting, wanted:
             aggregates.sent |= {(prefix + key, day): sent for key in _of_day(wanted, site, day)}
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while (raw.sent or aggregates.sent) and time.monotonic() < deadline:
-        delivery.poll(LOOK_SECONDS)
+        publisher.poll(LOOK_SECONDS)
         raw.look(client)
         aggregates.look(client)
-    delivery.finish()
+    publisher.finish()
 
 
 def _speaking(data: Dataset) -> Iterator[str]:

@@ -91,7 +91,7 @@ def finished(running: subprocess.Popen[str]) -> Sent:
 def checksums(data: Dataset) -> dict[int, tuple[int, int]]:
     """Of each partition how many records are to be there, and a checksum over their values in order."""
     found = dict.fromkeys(range(data.settings.partitions), (0, 0))
-    for partition, _, value, _, _ in data.messages():
+    for partition, _, value, _ in data.messages():
         count, before = found[partition]
         found[partition] = (count + 1, zlib.crc32(value, before))
     return found

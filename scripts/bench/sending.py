@@ -11,9 +11,9 @@ import sys
 import time
 from itertools import repeat
 
+from infrastructure.kafka.publisher import POLL_EVERY, Publisher
 from infrastructure.settings import Settings, load_settings
 from producer import run as producing
-from producer.delivery import POLL_EVERY, Delivery
 from scripts.bench.dataset import Dataset
 from topics.errors import UserError
 
@@ -31,22 +31,22 @@ def main(kind: str, sites: int, days: int) -> None:
 
 def _ours(settings: Settings, data: Dataset) -> tuple[float, int]:
     """The producer's own run. The first tick, which wakes the partitions, and the pause behind it do not count."""
-    delivery = Delivery(settings, data.topic, data.simulation.identity)
+    publisher = Publisher(settings, data.simulation.catalogue)
     awake: list[float] = []
 
     def report(_progress: producing.Progress) -> None:
         if not awake:
             awake.append(time.time() + producing.WAKE_SECONDS)
 
-    producing.run(data.simulation, delivery, ticks=data.ticks, ticks_per_second=None, marks={}, report=report)
-    return awake[0], delivery.sent
+    producing.run(data.simulation, publisher, ticks=data.ticks, ticks_per_second=None, marks={}, report=report)
+    return awake[0], publisher.sent
 
 
 def _constant(settings: Settings, data: Dataset) -> tuple[float, int]:
     """So many records with the producer's configuration, and no callbacks."""
-    delivery = Delivery(settings, data.topic, "constant")
-    producer = delivery._producer  # noqa: SLF001 - its configuration is what is wanted
-    produce, topic, partitions = producer.produce, data.topic, delivery.partitions
+    publisher = Publisher(settings, data.simulation.catalogue)
+    producer = publisher._producer  # noqa: SLF001 - its configuration is what is wanted
+    produce, topic, partitions = producer.produce, data.topic, publisher.partitions
     count = int(sys.argv[4])
     began = time.time()
     for number, payload in enumerate(repeat(PAYLOAD, count)):

@@ -18,9 +18,11 @@ from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, ticks_of
 from scripts.chaos.faults import PRODUCER
 from scripts.stack.processes import Process
 from scripts.stack.supervision import Stack
+from topics.encoding import encode
 from topics.errors import UserError
-from topics.names import READINGS, partition, sensor_key
+from topics.names import READINGS, sensor_key
 from topics.origin import Origin
+from topics.partitions import first_partitions
 from topics.reading import Reading
 
 PROBES = "probe"
@@ -30,7 +32,7 @@ ACKNOWLEDGED_SECONDS = 120
 INVALID = (
     b"no reading %d",
     b'{"site":"home","sensor":"unknown","ts":1577836800000,"value":%d}',
-    b'{"site":"home","sensor":"TH1","ts":4102444800000,"value":%d}',
+    b'{"site":"home","sensor":"TH1","ts":253402300799999,"value":%d}',
     b'{"site":"home","sensor":"TH1","ts":1577836800000,"value":1e999,"number":%d}',
 )
 """Not JSON, a sensor that nobody knows, a time to come, a value beyond the doubles; each with its number."""
@@ -57,6 +59,7 @@ class Traffic:
     def __post_init__(self) -> None:
         settings = self.stack.settings
         self._topic = settings.prefix + READINGS
+        self._partition = first_partitions(self.simulation.catalogue, settings.partitions)
         self._programs = count(1)
         self._numbers = count(1)
         self._failures: list[str] = []
@@ -111,7 +114,7 @@ class Traffic:
     def reached(self) -> int:
         """Instant of the newest tick, epoch ms. Raises ``KafkaException`` or ``UserError`` while Kafka is away."""
         found = marks(self.stack.settings, self._topic, self.simulation.identity)
-        return max((mark.sent for mark in found.values()), default=self.simulation.start)
+        return max((mark.tick for mark in found.values()), default=self.simulation.start)
 
     def sent(self) -> int:
         """Records that the simulation has sent. Raises as ``reached``."""
@@ -124,25 +127,21 @@ class Traffic:
                 self._topic,
                 form % number,
                 partition=number % self.stack.settings.partitions,
-                timestamp=self.simulation.start,
                 on_delivery=self._delivered,
             )
         self._producer.poll(0)
 
     def probe(self, ts: int) -> Probe:
-        """Send a reading of the site ``PROBES``, measured and sent at ``ts``; returns when it is acknowledged."""
+        """Send a reading of the site ``PROBES``, measured at ``ts``; returns when it is acknowledged."""
         sensor = next(iter(self.simulation.catalogue.values()))
         ts = max(ts, self.probes[-1].reading.ts + 1) if self.probes else ts
         reading = Reading(PROBES, sensor.name, ts, float(len(self.probes)))
-        key = sensor_key(PROBES, sensor.name)
         found = list[Origin]()
         self._producer.produce(
             self._topic,
-            b'{"site":"%s","sensor":"%s","ts":%d,"value":%g}'
-            % (PROBES.encode(), sensor.name.encode(), ts, reading.value),
-            key,
-            partition(key, sensor.partition_class, self.simulation.catalogue, self.stack.settings.partitions),
-            timestamp=ts,
+            encode(reading),
+            sensor_key(PROBES, sensor.name),
+            self._partition(PROBES, sensor.name),
             on_delivery=lambda error, message: self._delivered(error, message, found),
         )
         self.flush()

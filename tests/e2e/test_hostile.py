@@ -23,7 +23,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from operations import audit
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.supervision import Stack
@@ -34,6 +34,7 @@ from tests.validity import CASES, PLAIN, SENT, TS, Case
 from topics import catalogue
 from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_REST, AGGREGATES, RAW, READINGS, REJECTED, Series
 from topics.origin import Origin
+from topics.partitions import first_partitions
 from topics.reading import Reading
 
 START = 1_577_836_800_000
@@ -199,12 +200,16 @@ class Traffic:
             producer.list_topics(timeout=30)  # before it knows the partitions, a message for one of them fails
 
     def send(self) -> None:
-        encoder = Encoder(self._simulation, self.settings.partitions)
-        good = list(encoder.messages(0, ticks_of(DAYS)))
+        encoder = Encoder(
+            self._simulation,
+            self.settings.partitions,
+            first_partitions(self._simulation.catalogue, self.settings.partitions),
+        )
+        good = list(encoder.ticked(0, ticks_of(DAYS)))
         bad = list(hostile())
         every = len(good) // len(bad)
         assert every > 3, "spread over the whole simulation"
-        for number, (partition, key, value, sent, _) in enumerate(good):
+        for number, (sent, (partition, key, value, _)) in enumerate(good):
             broken = next((g for g in GARBLED if key == g.sensor.encode() and b'"ts":%d,' % g.ts in value), None)
             if broken is None:
                 self._produce("lz4", READINGS, partition, key, value, sent)

@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 
 from infrastructure.kafka import admin
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.store import Store
 from jobs import cluster
-from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
@@ -50,8 +50,8 @@ def test_many_partitions_two_taskmanagers_and_two_bridges_change_no_point(stack:
                         lambda: all(shared(each) and len(shared(each)) < PARTITIONS for each in (one, other)),
                         "the group to share the partitions",
                     )
-                    delivery = Delivery(own, own.prefix + READINGS, simulation.identity)
-                    run(simulation, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+                    publisher = Publisher(own, simulation.catalogue)
+                    run(simulation, publisher, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
                     wait_for(lambda: not different(own, wanted), "every point", every=1)
                     assert oracle.stored(own).keys() == wanted.keys()
                     assert shared(one) | shared(other) == set(range(PARTITIONS))

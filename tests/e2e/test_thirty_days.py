@@ -15,11 +15,10 @@ from operations import audit
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle
-from scripts.repeats import RepeatingDelivery
+from scripts.repeats import RepeatingPublisher
 from scripts.stack.supervision import Stack
 from tests.running import Bridging, submit_quickly, wait_for
 from topics import catalogue
-from topics.names import READINGS
 
 DAYS = 30
 START = 1577836800000
@@ -58,9 +57,9 @@ def test_every_series_and_every_rejection_equals_pandas(stack: Stack) -> None:
             cleaning.enter_context(Bridging(Bridge(own, sensors)))
         repeated = {}
         for name, own in settings.items():
-            delivery = RepeatingDelivery(own, own.prefix + READINGS, simulations[name].identity)
-            repeated[name] = delivery.repeats
-            run(simulations[name], delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+            publisher = RepeatingPublisher(own, sensors)
+            repeated[name] = publisher.repeats
+            run(simulations[name], publisher, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
         for name, own in settings.items():
             wanted = oracle.expected(simulations[name], ticks_of(DAYS), own)
             _wait_until_equal(own, wanted)

@@ -53,8 +53,9 @@ from tests.ingest.traffic import (
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from tests.validity import CASES, SENT
+from topics.encoding import encode_heartbeat
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
-from topics.reading import Reading, heartbeat
+from topics.reading import Reading
 
 # What is stored
 
@@ -140,7 +141,7 @@ def test_of_an_aggregate_the_last_correction_counts(settings: Settings, bridge: 
 
 
 def test_heartbeats_are_neither_stored_nor_put_aside(settings: Settings, bridge: Bridging, store: redis.Redis) -> None:
-    send(settings, *(Record(READINGS, None, heartbeat(START + n), n % 6) for n in range(60)))
+    send(settings, *(Record(READINGS, None, encode_heartbeat(START + n), n % 6) for n in range(60)))
     wait_until_committed(settings)
     assert bridge.bridge.counts.records == 60
     assert stored(store, settings) == {}

@@ -27,9 +27,9 @@ from tests.ingest.traffic import (
     withdrawn_rejection,
 )
 from tests.running import Bridging, wait_for
-from topics import sent
+from topics import produced_at
+from topics.encoding import encode_heartbeat
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
-from topics.reading import heartbeat
 
 
 def bucket(found: dict[tuple[str, Labels], float], name: str, le: str) -> float:
@@ -44,7 +44,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
         for place, sensor in enumerate(SENSORS)
     ]
     late = [reading("W1", START - 5 * DAY_MS, 0.5)]
-    beats = [Record(READINGS, None, heartbeat(START), n) for n in range(6)]
+    beats = [Record(READINGS, None, encode_heartbeat(START), n) for n in range(6)]
     future = reading("TH1", START + 200 * DAY_MS, 1.0)
     wrong = [garbage(1), garbage(2, 4), future]
     results = [
@@ -106,7 +106,7 @@ def test_the_delay_is_from_the_sending_to_the_disk(settings: Settings) -> None:
     producer = Producer({**kafka_options(settings.kafka), "log_level": 0})
     topic, record = settings.prefix + READINGS, reading("TH1", START, 1.0)
     producer.list_topics(topic)
-    for headers in ([sent.header(time.time() - 20)], [(sent.HEADER, b"yesterday")], []):
+    for headers in ([produced_at.header(time.time() - 20)], [(produced_at.HEADER, b"yesterday")], []):
         producer.produce(topic, record.value, record.key, 0, timestamp=record.sent, headers=headers)
     assert producer.flush(30) == 0
     with Bridging(bridge):
@@ -138,8 +138,4 @@ def test_while_kafka_is_away_there_is_no_lag_rather_than_an_old_one(settings: Se
 
 @pytest.mark.parametrize("value", [b"", b"x", b"-5", b"1" * 16, "١٢".encode()])
 def test_a_time_of_sending_that_is_none_is_none(value: bytes) -> None:
-    class Told:
-        def headers(self) -> list[tuple[str, bytes]]:
-            return [(sent.HEADER, value)]
-
-    assert sent.told_by(Told()) is None
+    assert produced_at.told_by([(produced_at.HEADER, value)]) is None

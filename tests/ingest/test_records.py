@@ -15,8 +15,10 @@ from ingest.records import Point, Records
 from tests.generated import records
 from tests.validity import CASES, SENT, TS, Case
 from topics import catalogue
+from topics.decoding import decode
+from topics.encoding import encode_heartbeat
 from topics.names import Series
-from topics.reading import LATEST_TS, REASONS, Invalid, Reading, Rules, decode, heartbeat
+from topics.reading import LATEST_TS, REASONS, Heartbeat, Invalid, Rules
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -215,11 +217,17 @@ def test_why_something_is_invalid_is_told_in_a_few_words(long: int) -> None:
         RECORDS.aggregate(key(site="x" * long), None),
         RECORDS.rejected(b"", rejected(sensor="x" * long)),
         RECORDS.rejected(b"", rejected(site="x" * long)),
-        *RECORDS.reading(rejected(sensor="x" * long), START),
-        *RECORDS.reading(rejected(site="x" * long), START),
+        *items(rejected(sensor="x" * long), START),
+        *items(rejected(site="x" * long), START),
     ):
         assert isinstance(item, Invalid)
         assert len(str(item)) <= 300
+
+
+def items(value: bytes | None, received: int) -> list[Point | Invalid]:
+    """What a record of dailyAggr holds."""
+    found = RECORDS.reading(value, received)
+    return [found] if isinstance(found, Point) else list(found)
 
 
 def reading(**other: Any) -> bytes:
@@ -227,12 +235,12 @@ def reading(**other: Any) -> bytes:
 
 
 def test_a_reading_is_a_point_of_its_raw_series() -> None:
-    assert RECORDS.reading(reading(), START) == [Point(Series("raw", "home", "TH1"), START, 22.5)]
-    assert RECORDS.reading(reading(site="b", more=1), START) == [Point(Series("raw", "b", "TH1"), START, 22.5)]
+    assert items(reading(), START) == [Point(Series("raw", "home", "TH1"), START, 22.5)]
+    assert items(reading(site="b", more=1), START) == [Point(Series("raw", "b", "TH1"), START, 22.5)]
 
 
 def test_a_heartbeat_is_nothing() -> None:
-    assert RECORDS.reading(heartbeat(START), START) == []
+    assert items(encode_heartbeat(START), START) == []
 
 
 @pytest.mark.parametrize(
@@ -243,11 +251,11 @@ def test_a_heartbeat_is_nothing() -> None:
         (reading(value=None), "missing_field"),
         (reading(sensor="TH9"), "unknown_sensor"),
         (reading(ts=START + HOUR_MS + 1), "future_ts"),
-        (heartbeat(START + HOUR_MS + 1), "future_ts"),
+        (encode_heartbeat(START + HOUR_MS + 1), "future_ts"),
     ],
 )
 def test_what_is_no_reading_is_invalid(body: bytes | None, reason: str) -> None:
-    (item,) = RECORDS.reading(body, START)
+    (item,) = items(body, START)
     assert_invalid(item, reason)  # every case of validity: tests/topics/test_reading.py
 
 
@@ -255,8 +263,8 @@ def test_what_is_no_reading_is_invalid(body: bytes | None, reason: str) -> None:
 def test_the_verdict_is_that_of_the_table_for_a_name_that_is_known_as_well(case: Case) -> None:
     wanted = [case.expected] if isinstance(case.expected, str) else case.expected
     for name in {(item.site, item.sensor) for item in wanted if not isinstance(item, str)} | {("home", "TH1")}:
-        assert len(RECORDS.reading(reading(site=name[0], sensor=name[1]), SENT)) == 1
-    found = [item.reason if isinstance(item, Invalid) else item for item in RECORDS.reading(case.value, SENT)]
+        assert len(items(reading(site=name[0], sensor=name[1]), SENT)) == 1
+    found = [item.reason if isinstance(item, Invalid) else item for item in items(case.value, SENT)]
     assert found == [
         item if isinstance(item, str) else Point(Series("raw", item.site, item.sensor), item.ts, item.value)
         for item in wanted
@@ -270,22 +278,21 @@ def test_the_verdict_is_that_of_the_table_for_a_name_that_is_known_as_well(case:
 @example(reading(site=1), SENT)
 @example(reading().replace(b"22.5", b"1e400"), SENT)
 @example(reading() + b"," + reading(), SENT)
-def test_a_plain_reading_is_what_the_table_says_of_it(value: bytes, sent: int) -> None:
+def test_a_name_that_is_known_is_judged_as_the_table_has_it(value: bytes, sent: int) -> None:
     for site, sensor in product(("home", "cabin", "a_b.c-d"), ("TH1", "Mov1")):
-        RECORDS.reading(reading(site=site, sensor=sensor), SENT)
-    if (point := RECORDS.plain(value, sent)) is None:
-        return
-    (item,) = decode(value, sent, RULES)
-    assert isinstance(item, Reading)
-    assert point == Point(Series("raw", item.site, item.sensor), item.ts, item.value)
+        items(reading(site=site, sensor=sensor), SENT)
+    wanted = [item for item in decode(value, sent, RULES) if not isinstance(item, Heartbeat)]
+    assert [i.reason if isinstance(i, Invalid) else i for i in items(value, sent)] == [
+        i.reason if isinstance(i, Invalid) else Point(Series("raw", i.site, i.sensor), i.ts, i.value) for i in wanted
+    ]
 
 
-def test_nearly_all_readings_are_plain() -> None:
-    RECORDS.reading(reading(), SENT)
-    assert RECORDS.plain(reading(), SENT) == Point(Series("raw", "home", "TH1"), START, 22.5)
+def test_nearly_all_records_are_a_point_at_once() -> None:
+    items(reading(), SENT)
+    assert RECORDS.reading(reading(), SENT) == Point(Series("raw", "home", "TH1"), START, 22.5)
 
 
 def test_a_reading_that_redis_cannot_hold_is_invalid() -> None:
     """A record can be stamped with any time, so that "not in the future" is no bound."""
-    (item,) = RECORDS.reading(reading(ts=LATEST_TS + 1), LATEST_TS)
+    (item,) = items(reading(ts=LATEST_TS + 1), LATEST_TS)
     assert isinstance(item, Invalid), item

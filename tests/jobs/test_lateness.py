@@ -12,11 +12,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings
-from tests import lateness_model
+from tests import broker_clock, lateness_model
 from tests.running import submit_quickly, wait_for
 from topics import catalogue
-from topics.names import AGGREGATES, READINGS, REJECTED, partition, sensor_key
-from topics.reading import heartbeat
+from topics.encoding import encode_heartbeat
+from topics.names import AGGREGATES, READINGS, REJECTED, sensor_key
+from topics.partitions import first_partitions
 
 DAY = 86_400_000
 START = 1577836800000
@@ -24,7 +25,7 @@ HOUR = 3_600_000
 
 
 class House:
-    """Sends readings to dailyAggr, each where it belongs, and heartbeats to every partition."""
+    """Sends readings to dailyAggr, each where it belongs and received when it was measured; and heartbeats."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -32,17 +33,18 @@ class House:
         self.topic = settings.prefix + READINGS
         self.producer = Producer({**kafka_options(settings.kafka), "linger.ms": 5})
         self.producer.list_topics(self.topic, timeout=30)
+        self.partition = first_partitions(self.sensors, settings.partitions)
+        broker_clock.set_by_test(settings)
 
-    def send(self, sensor: str, ts: int, value: float = 1.0, site: str = "home", sent: int | None = None) -> None:
-        key = sensor_key(site, sensor)
-        where = partition(key, self.sensors[sensor].partition_class, self.sensors, self.settings.partitions)
+    def send(self, sensor: str, ts: int, value: float = 1.0, site: str = "home", received: int | None = None) -> None:
         body = json.dumps({"site": site, "sensor": sensor, "ts": ts, "value": value})
-        self.producer.produce(self.topic, body, key, where, timestamp=ts if sent is None else sent)
+        key, partition = sensor_key(site, sensor), self.partition(site, sensor)
+        self.producer.produce(self.topic, body, key, partition, timestamp=ts if received is None else received)
         self.producer.poll(0)
 
     def time_is(self, ts: int) -> None:
         for number in range(self.settings.partitions):
-            self.producer.produce(self.topic, heartbeat(ts), partition=number, timestamp=ts)
+            self.producer.produce(self.topic, encode_heartbeat(ts), partition=number, timestamp=ts)
         assert self.producer.flush(30) == 0
 
 
@@ -153,10 +155,10 @@ def test_too_late_purged_future_and_sent_twice(settings: Settings) -> None:
 
         # A reading from the future moves neither its sensor's clock nor the watermark.
         now = START + 33 * DAY
-        house.send("HVAC1", now + HOUR + 1, site="future", sent=now)
-        house.send("HVAC1", now + 400 * DAY, site="future", sent=now)
-        house.send("HVAC1", now, 7.0, site="future", sent=now)
-        house.send("HVAC1", now + HOUR, 8.0, site="future", sent=now)
+        house.send("HVAC1", now + HOUR + 1, site="future", received=now)
+        house.send("HVAC1", now + 400 * DAY, site="future", received=now)
+        house.send("HVAC1", now, 7.0, site="future", received=now)
+        house.send("HVAC1", now + HOUR, 8.0, site="future", received=now)
         before = len(rejected.read())
         house.time_is(now + DAY + lateness_model.B)
         day = ("AggDay", "future", "HVAC1", day_text(now))

@@ -18,7 +18,7 @@ from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
 from scripts.bench.deduplication import FORMS
-from scripts.repeats import RepeatingDelivery, Repeats
+from scripts.repeats import RepeatingPublisher, Repeats
 from scripts.stack.jobmanager import DIRTY
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
@@ -33,7 +33,7 @@ def simulate(settings: Settings, simulation: Simulation, days: int, repeats: Rep
     before = marks(settings, topic, simulation.identity)
     run(
         simulation,
-        RepeatingDelivery(settings, topic, simulation.identity, repeats),
+        RepeatingPublisher(settings, simulation.catalogue, repeats),
         ticks=ticks_of(days),
         ticks_per_second=None,
         marks=before,

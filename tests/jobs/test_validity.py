@@ -16,8 +16,9 @@ from scripts.warm import pyflink
 from tests.generated import batch
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
+from topics.decoding import decode
 from topics.names import READINGS
-from topics.reading import Reading, Rules, decode
+from topics.reading import Reading, Rules
 
 GENERATED = 4000
 

@@ -14,8 +14,8 @@ from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from operations.audit import Account, audit
 from topics import catalogue
+from topics.encoding import encode_heartbeat
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED
-from topics.reading import heartbeat
 
 DAY = 1577836800000
 SENSORS = catalogue.read(Settings.of(env_file=None).sensors)
@@ -70,7 +70,7 @@ def topics(settings: Settings) -> Topics:
     for minute in (0, 15, 30):
         topics.reading(DAY + minute * 60_000)
     topics.reading(DAY + 86_400_000)
-    topics.put(READINGS, heartbeat(DAY))
+    topics.put(READINGS, encode_heartbeat(DAY))
     topics.put(READINGS, b"nonsense")
     name = json.dumps({"site": "home", "sensor": "TH1", "ts": DAY}).encode()
     topics.put(REJECTED, b"{}", name)

@@ -40,9 +40,9 @@ from tests.ingest.traffic import (
     withdrawn_rejection,
 )
 from tests.running import PATIENCE, Bridging, wait_for
+from topics.encoding import encode_heartbeat
 from topics.errors import UserError
 from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
-from topics.reading import heartbeat
 
 SECOND = "2020-01-02 00:00:00Z"
 
@@ -60,7 +60,7 @@ LIVE = [
     reading("W1", START, 0.75),  # a duplicate of the late one
     reading("TH1", START, 99.0),  # and of one in time
     reading("TH2", START, -0.0),
-    Record(READINGS, None, heartbeat(START), 3),
+    Record(READINGS, None, encode_heartbeat(START), 3),
     garbage(1),
     aggregate("AggDay", "TH1", 20.5),
     aggregate("AggDay", "TH1", None),

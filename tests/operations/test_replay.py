@@ -27,7 +27,7 @@ from operations import audit, replay, results
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
-from scripts.repeats import RepeatingDelivery
+from scripts.repeats import RepeatingPublisher
 from scripts.stack.supervision import Stack
 from tests.jobs.test_lateness import DAY, HOUR, START, House
 from tests.running import Bridging, submit_quickly, wait_for
@@ -111,8 +111,8 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
 ) -> None:
     settings = settings.replace(checkpoint_interval=timedelta(seconds=1))
     job = submit_quickly(settings)
-    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, simulation().identity)
-    run(simulation(), delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+    publisher = RepeatingPublisher(settings, simulation().catalogue)
+    run(simulation(), publisher, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     wanted = oracle.expected(simulation(), ticks_of(DAYS), settings)
     wait_for(lambda: not oracle.compare(oracle.stored(settings), wanted).differences, "the live results")
     ends = offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
@@ -175,7 +175,7 @@ def test_a_replay_admits_what_the_live_job_had_forgotten(
         "the days",
     )
     for hour in range(24):  # TH2 has been offline since the first day
-        house.send("TH2", START + DAY + hour * HOUR, 3.0, sent=START + 8 * DAY)
+        house.send("TH2", START + DAY + hour * HOUR, 3.0, received=START + 8 * DAY)
     house.send("TH2", START + 8 * DAY, 1.0)
     house.time_is(START + 8 * DAY)
     wait_for(lambda: len(oracle.published(settings).get("LateRejTH2", {})) == 24, "the rejections")
@@ -250,8 +250,8 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
     """
     settings = settings.replace(checkpoint_interval=timedelta(milliseconds=200))
     houses = simulation(30)
-    delivery = RepeatingDelivery(settings, settings.prefix + READINGS, houses.identity)
-    run(houses, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+    publisher = RepeatingPublisher(settings, houses.catalogue)
+    run(houses, publisher, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
     plan = replay.plan(settings)
     own = settings.replace(prefix="outlived.")
     seen: list[int] = []

@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
 
-from producer.delivery import HEADER, Delivery, DeliveryError
+from infrastructure.kafka.publisher import Publisher, PublishError
+from infrastructure.settings import ROOT
+from producer.encoder import SIMULATION, TICK, Ticked
 from producer.resume import Mark
-from producer.run import Message
+from topics import catalogue
+from topics.encoding import Message
+from topics.partitions import first_partitions
+
+SENSORS = catalogue.read(ROOT / "sensors.toml")
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -29,13 +35,34 @@ Log = Sequence[Record]
 """The records of one partition, from its first offset on."""
 
 
-def record(message: Message, identity: str) -> Record:
+class Sent(NamedTuple):
+    """A message, and the tick at which it was sent (epoch ms; 0 for one of a file)."""
+
+    partition: int
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]] | None
+    tick: int
+
+    @property
+    def marked(self) -> bool:
+        return self.headers is not None
+
+
+def sent_of(ticked: Ticked) -> Sent:
+    return Sent(*ticked.message, ticked.tick)
+
+
+RECEIVED = 1_700_000_000_000
+"""When the broker received everything: it says nothing of ticks."""
+
+
+def record(message: Sent) -> Record:
     """What becomes of a message in the topic."""
-    headers = ((HEADER, identity.encode()),) if message.marked else ()
-    return Record(message.key, message.value, message.timestamp, headers)
+    return Record(message.key, message.value, RECEIVED, tuple(message.headers or ()))
 
 
-def by_partition(messages: Iterable[Message]) -> dict[int, list[Message]]:
+def by_partition(messages: Iterable[Sent]) -> dict[int, list[Sent]]:
     """The messages of each partition that has any, in order."""
     logs = defaultdict(list)
     for message in messages:
@@ -47,11 +74,10 @@ def marks_in(logs: Mapping[int, Log]) -> dict[int, Mark]:
     """How far a simulation came, by the definition: its last tick in each partition, and what is there of that tick."""
     marks = {}
     for partition, log in logs.items():
-        begins = [offset for offset, entry in enumerate(log) if entry.headers]
+        begins = [offset for offset, entry in enumerate(log) if SIMULATION in dict(entry.headers)]
         if begins:
             tick = log[begins[-1] :]
-            sent = tick[0].timestamp
-            marks[partition] = Mark(sent, frozenset((r.key, r.value) for r in tick if r.timestamp == sent))
+            marks[partition] = Mark(int(dict(tick[0].headers)[TICK]), frozenset((r.key, r.value) for r in tick))
     return marks
 
 
@@ -66,7 +92,7 @@ class Clock:
 
 
 @dataclass
-class FakeDelivery(Delivery):
+class FakePublisher(Publisher):
     """Takes all messages at once, and remembers when and what.
 
     ``slow``: seconds that the n-th call of ``send`` takes. ``fails_after``: messages that the broker takes before it
@@ -83,12 +109,23 @@ class FakeDelivery(Delivery):
     acknowledged: int = 0
     failed: int = 0
     finished: bool = False
-    messages: list[Message] = field(default_factory=list)
-    calls: list[tuple[float, list[Message]]] = field(default_factory=list)
+    messages: list[Sent] = field(default_factory=list)
+    calls: list[tuple[float, list[Sent]]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
-    def send(self, messages: Iterable[tuple[int, bytes | None, bytes, int, bool]]) -> None:
-        batch = [Message(*message) for message in messages]
+    ticks: dict[int, int] = field(default_factory=dict)
+
+    def partition(self, site: str, sensor: str) -> int:
+        return first_partitions(SENSORS, self.partitions)(site, sensor)
+
+    def know(self, sensors: Iterable[str]) -> None:
+        assert set(sensors) <= set(SENSORS)
+
+    def send(self, messages: Iterable[Message]) -> None:
+        batch = []
+        for partition, key, value, headers in messages:
+            self.ticks[partition] = int(dict(headers or ()).get(TICK, self.ticks.get(partition, 0)))
+            batch.append(Sent(partition, key, value, headers, self.ticks[partition]))
         self.calls.append((self.clock.now, batch))
         self.messages += batch
         self.sent += len(batch)
@@ -104,7 +141,7 @@ class FakeDelivery(Delivery):
 
     def check(self) -> None:
         if self.fails_after is not None and self.sent > self.fails_after:
-            raise DeliveryError("refused")
+            raise PublishError("refused")
 
     def finish(self) -> None:
         self.acknowledged = self.sent

@@ -11,7 +11,7 @@ from producer.metrics import ProducerMetrics
 from producer.run import run
 from producer.simulation import Simulation, site_names
 from tests.exposition import exposed, of
-from tests.producer.fake_kafka import FakeDelivery
+from tests.producer.fake_kafka import FakePublisher
 from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -20,18 +20,18 @@ TICKS = 120  # the last one brings readings that are 2 and 10 days late, and non
 
 
 def test_they_are_what_was_sent() -> None:
-    simulation, delivery = Simulation(SENSORS, 1, START, site_names(2)), FakeDelivery(6)
-    metrics = ProducerMetrics(simulation, delivery, 2.0)
+    simulation, publisher = Simulation(SENSORS, 1, START, site_names(2)), FakePublisher(6)
+    metrics = ProducerMetrics(simulation, publisher, 2.0)
     assert of(exposed(metrics), "iot_producer_last_event_timestamp_seconds") == {}
 
     def report(progress: object) -> None:
         metrics.progress = progress  # type: ignore[assignment]
 
-    run(simulation, delivery, ticks=TICKS, ticks_per_second=2.0, marks={}, report=report, clock=delivery.clock)
-    delivery.acknowledged -= 10
-    delivery.failed, delivery.waited = 3, 1.5
+    run(simulation, publisher, ticks=TICKS, ticks_per_second=2.0, marks={}, report=report, clock=publisher.clock)
+    publisher.acknowledged -= 10
+    publisher.failed, publisher.waited = 3, 1.5
     kinds, newest = Counter[str](), dict[str, int]()
-    for message in delivery.messages:
+    for message in publisher.messages:
         body = json.loads(message.value)
         kinds["heartbeat" if message.key is None else "reading"] += 1
         if message.key is not None:
@@ -50,19 +50,19 @@ def test_they_are_what_was_sent() -> None:
 
 
 def test_a_run_that_falls_behind_its_pace_shows_by_how_much() -> None:
-    simulation, delivery = Simulation(SENSORS, 1, START, site_names(1)), FakeDelivery(6, slow={3: 10.0})
-    metrics = ProducerMetrics(simulation, delivery, 1.0)
+    simulation, publisher = Simulation(SENSORS, 1, START, site_names(1)), FakePublisher(6, slow={3: 10.0})
+    metrics = ProducerMetrics(simulation, publisher, 1.0)
     behind = []
 
     def report(progress: object) -> None:
         metrics.progress = progress  # type: ignore[assignment]
         behind.append(of(exposed(metrics), "iot_producer_behind_seconds")[""])
 
-    run(simulation, delivery, ticks=6, ticks_per_second=1.0, marks={}, report=report, clock=delivery.clock)
+    run(simulation, publisher, ticks=6, ticks_per_second=1.0, marks={}, report=report, clock=publisher.clock)
     assert behind == [0, 0, 0, 10, 9, 8, 0]  # one second is caught up with each tick that need not wait
 
 
 def test_full_speed_has_no_target() -> None:
     simulation = Simulation(SENSORS, 1, START, site_names(1))
-    found = exposed(ProducerMetrics(simulation, FakeDelivery(6), None))
+    found = exposed(ProducerMetrics(simulation, FakePublisher(6), None))
     assert of(found, "iot_producer_target_ticks_per_second") == {"": inf}

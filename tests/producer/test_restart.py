@@ -16,13 +16,15 @@ from confluent_kafka import Consumer, TopicPartition
 
 from infrastructure.kafka import offsets
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import ROOT, Settings
-from producer.delivery import Delivery
-from producer.run import Encoder
+from producer.encoder import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
 from tests.running import wait_for
 from topics import catalogue
+from topics.encoding import Message
 from topics.names import READINGS
+from topics.partitions import first_partitions
 
 DAYS, SITES, SEED = 3, 200, 4
 START = 1577836800000
@@ -38,7 +40,7 @@ def arrived(settings: Settings) -> int:
     return sum(offsets.end_offsets(settings.kafka, settings.prefix + READINGS).values())
 
 
-def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes, int]]:
+def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[bytes | None, bytes]]:
     """Everything in a partition: key, value, timestamp."""
     consumer = Consumer({**kafka_options(settings.kafka), "group.id": "test", "fetch.wait.max.ms": 10})
     consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
@@ -47,17 +49,21 @@ def records(settings: Settings, partition: int, number: int) -> Iterator[tuple[b
             for message in consumer.consume(min(number, 10_000), 5):
                 assert message.error() is None
                 number -= 1
-                yield message.key(), message.value(), message.timestamp()[1]
+                yield message.key(), message.value()
     finally:
         consumer.close()
+
+
+def encoder(simulation: Simulation, settings: Settings) -> Encoder:
+    return Encoder(simulation, settings.partitions, first_partitions(simulation.catalogue, settings.partitions))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_stopped_and_started_again_it_leaves_neither_gap_nor_double(settings: Settings, number: signal.Signals) -> None:
     simulation = Simulation(catalogue.read(settings.sensors), SEED, START, site_names(SITES))
-    wanted: dict[int, list[tuple[bytes | None, bytes, int]]] = {p: [] for p in range(settings.partitions)}
-    for partition, key, value, timestamp, _ in Encoder(simulation, settings.partitions).messages(0, ticks_of(DAYS)):
-        wanted[partition].append((key, value, timestamp))
+    wanted: dict[int, list[tuple[bytes | None, bytes]]] = {p: [] for p in range(settings.partitions)}
+    for partition, key, value, _ in encoder(simulation, settings).messages(0, ticks_of(DAYS)):
+        wanted[partition].append((key, value))
     total = sum(map(len, wanted.values()))
     draw = random.Random(2)
     for share in (0.001, 0.2, 0.5, 0.7):
@@ -85,17 +91,17 @@ def test_stopped_and_started_again_it_leaves_neither_gap_nor_double(settings: Se
 
 
 def test_told_to_stop_while_it_hands_readings_over_it_counts_those_that_it_has(settings: Settings) -> None:
-    delivery = Delivery(settings, settings.prefix + READINGS, "a simulation")
+    publisher = Publisher(settings, catalogue.read(settings.sensors))
 
-    def endless() -> Iterator[tuple[int, bytes, bytes, int, bool]]:
+    def endless() -> Iterator[Message]:
         for number in count():
             if number == 5000:
-                delivery.stop()
-            yield number % settings.partitions, b"TH1", b"%d" % number, START, False
+                publisher.stop()
+            yield number % settings.partitions, b"TH1", b"%d" % number, None
 
-    delivery.send(endless())
-    delivery.finish()
-    assert 5000 <= delivery.sent == delivery.acknowledged == arrived(settings)
+    publisher.send(endless())
+    publisher.finish()
+    assert 5000 <= publisher.sent == publisher.acknowledged == arrived(settings)
 
 
 BLIND_AT_FIRST = """
@@ -105,13 +111,13 @@ from pathlib import Path
 
 from commands import terminal
 from confluent_kafka import KafkaError, KafkaException
-from producer import delivery
+from infrastructure.kafka import publisher
 from producer.__main__ import app
 from infrastructure.kafka import watchdog
 
 first = Path(sys.argv.pop(1))
 
-class Blind(delivery.Producer):
+class Blind(publisher.Producer):
     produced = 0
 
     def produce(self, *given):
@@ -126,7 +132,7 @@ class Blind(delivery.Producer):
 
 if not first.exists():
     watchdog.PATIENCE = watchdog.EVERY = 0
-    delivery.Producer = Blind
+    publisher.Producer = Blind
 terminal.run(app, "python -m producer")
 """
 """A producer whose first client loses sight of Kafka, which others see; its first argument is a file to be made."""
@@ -137,7 +143,7 @@ def test_what_kafka_answers_no_more_starts_itself_again_and_leaves_neither_gap_n
 ) -> None:
     simulation = Simulation(catalogue.read(settings.sensors), SEED, START, site_names(1))
     wanted: dict[int, int] = dict.fromkeys(range(settings.partitions), 0)
-    for partition, *_ in Encoder(simulation, settings.partitions).messages(0, ticks_of(1)):
+    for partition, *_ in encoder(simulation, settings).messages(0, ticks_of(1)):
         wanted[partition] += 1
     once = tmp_path / "blind"
     command = [sys.executable, "-c", BLIND_AT_FIRST, str(once), "--days", "1", "--speed", "50", "--seed", str(SEED)]

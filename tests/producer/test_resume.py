@@ -13,24 +13,24 @@ from infrastructure.kafka import reader
 from infrastructure.kafka.reader import TopicReadError
 from infrastructure.settings import ROOT, Settings
 from producer import resume
-from producer.delivery import HEADER
+from producer.encoder import SIMULATION, TICK, Encoder
 from producer.resume import Mark, ResumeError
-from producer.run import Encoder, Message
 from producer.simulation import Simulation, site_names
-from tests.producer.fake_kafka import FakeConsumer, Log, Record, by_partition, marks_in, record
+from tests.producer.fake_kafka import FakeConsumer, Log, Record, by_partition, marks_in, record, sent_of
 from topics import catalogue
+from topics.partitions import first_partitions
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 START = 1_577_836_800_000
-SIMULATION = Simulation(SENSORS, 1, START, site_names(2))
-IDENTITY = SIMULATION.identity
+HOUSES = Simulation(SENSORS, 1, START, site_names(2))
+IDENTITY = HOUSES.identity
 FOREIGN = Record(b"TH1", b"{}", START)
 
 
 def topic(ticks: int) -> dict[int, list[Record]]:
     """What a run of so many ticks leaves in six partitions."""
-    messages = [Message(*message) for message in Encoder(SIMULATION, 6).messages(0, ticks)]
-    return {n: [record(m, IDENTITY) for m in log] for n, log in sorted(by_partition(messages).items())}
+    messages = map(sent_of, Encoder(HOUSES, 6, first_partitions(SENSORS, 6)).ticked(0, ticks))
+    return {n: [record(m) for m in log] for n, log in sorted(by_partition(messages).items())}
 
 
 def marks(monkeypatch: pytest.MonkeyPatch, consumer: FakeConsumer) -> dict[int, Mark]:
@@ -51,9 +51,18 @@ def test_a_mark_is_the_last_tick_of_a_partition_and_what_is_there_of_it() -> Non
     logs = topic(40)
     last = START + 39 * 15 * 60_000
     assert found(logs) == {
-        number: Mark(last, frozenset((r.key, r.value) for r in log if r.timestamp == last))
+        number: Mark(last, frozenset((r.key, r.value) for r in log[begin:]))
         for number, log in logs.items()
+        for begin in (max(offset for offset, entry in enumerate(log) if entry.headers),)
     }
+
+
+def test_a_topic_of_before_there_was_a_header_has_the_tick_as_its_timestamp() -> None:
+    old = {
+        number: [Record(r.key, r.value, int(dict(r.headers).get(TICK, 0)), r.headers[:1]) for r in log]
+        for number, log in topic(40).items()
+    }
+    assert found(old) == found(topic(40))
 
 
 @examples(max_examples=60)
@@ -95,7 +104,7 @@ def test_a_long_topic_is_read_at_its_end_alone() -> None:
 
 @pytest.mark.parametrize("identity", ["2@1577836800000*2", "1@0*2", "1@1577836800000*3", ""])
 def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(identity: str) -> None:
-    logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((HEADER, identity.encode()),))]}
+    logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((SIMULATION, identity.encode()),))]}
     with pytest.raises(ResumeError, match="another simulation") as error:
         found(logs)
     assert "make reset" in str(error.value)
@@ -103,12 +112,12 @@ def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(id
 
 
 def test_only_the_newest_simulation_of_a_partition_counts() -> None:
-    old = Record(b"TH1", b"{}", START, ((HEADER, b"another"),))
+    old = Record(b"TH1", b"{}", START, ((SIMULATION, b"another"),))
     log = topic(3)[0]
     assert found({0: [old, *log]}) == marks_in({0: log})
 
 
-@pytest.mark.parametrize("logs", [{0: []}, topic(3), {0: [FOREIGN._replace(headers=((HEADER, b"another"),))]}])
+@pytest.mark.parametrize("logs", [{0: []}, topic(3), {0: [FOREIGN._replace(headers=((SIMULATION, b"another"),))]}])
 def test_the_consumer_is_closed_whatever_is_found(
     monkeypatch: pytest.MonkeyPatch, logs: dict[int, list[Record]]
 ) -> None:

@@ -16,12 +16,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from infrastructure.kafka import admin, offsets
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.metrics_endpoint import Samples
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.cluster import ClusterError
-from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
@@ -73,8 +73,8 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert late > 0
     wrong = [garbage(n) for n in range(3)]
     send(whole, *wrong)
-    delivery = Delivery(whole, READINGS, simulation.identity)
-    run(simulation, delivery, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
+    publisher = Publisher(whole, simulation.catalogue)
+    run(simulation, publisher, ticks=ticks_of(DAYS), ticks_per_second=None, marks={})
 
     def judged() -> dict[str, float]:
         return of(served(whole.monitoring.job_port), "iot_job_readings_total")
@@ -95,7 +95,7 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
 
     bridge, job, end = served(whole.monitoring.ingest_port), served(whole.monitoring.job_port), ends(whole)
     assert of(bridge, "iot_ingest_records_total") == {topic: end[topic] for topic in carried}
-    assert end[READINGS] == delivery.sent + len(wrong)
+    assert end[READINGS] == publisher.sent + len(wrong)
     assert of(bridge, "iot_ingest_points_total")["raw"] == len(frame)
     assert of(bridge, "iot_ingest_rejected_total") == {"too_late": late, "window_purged": 0}
     assert of(bridge, "iot_ingest_dead_letters_total")["not_json"] == len(wrong)

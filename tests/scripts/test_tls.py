@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
@@ -21,7 +22,6 @@ from jobs import connector
 from jobs.daily_aggregates import declare
 from jobs.tools import job_jar
 from operations import export
-from producer.delivery import Delivery
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts import oracle, warm
@@ -31,7 +31,6 @@ from tests.certificates import Authority
 from tests.running import Bridging, wait_for
 from topics import catalogue
 from topics.errors import UserError
-from topics.names import READINGS
 
 pytestmark = pytest.mark.stack
 
@@ -73,8 +72,8 @@ def test_every_part_of_the_system_works_over_tls(secured: Secured) -> None:
     settings = secured.settings
     sensors = catalogue.read(settings.sensors)
     simulation = Simulation(sensors, 1, START, site_names(1))
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
-    run(simulation, delivery, ticks=ticks_of(2), ticks_per_second=None, marks={})
+    publisher = Publisher(settings, simulation.catalogue)
+    run(simulation, publisher, ticks=ticks_of(2), ticks_per_second=None, marks={})
     wanted = oracle.expected(simulation, ticks_of(2), settings)
     options = {"execution.target": "local", "pipeline.jars": job_jar().as_uri()}
     with warm.pyflink():

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from infrastructure.settings import ROOT
-from producer.run import Encoder, Message
+from producer.encoder import Encoder
 from producer.simulation import Simulation
 from tests.validity import FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
 from topics.catalogue import MAX_PARTS, CatalogueError, Late, Sensor
+from topics.decoding import decode
 from topics.errors import UserError
-from topics.reading import Reading, Rules, decode
+from topics.partitions import first_partitions
+from topics.reading import Reading, Rules
 
 SHIPPED = ROOT / "sensors.toml"
 
@@ -249,13 +251,15 @@ def test_a_sensor_is_added_in_the_file_alone(tmp_path: Path) -> None:
     assert more.meters["Etot"] == ("HVAC1", "HVAC2", "MiAC1", "MiAC2", "Oven1")
 
     simulation = Simulation(more, 1, SENT - SENT % 86_400_000, ("home",))
-    sent = [Message(*m) for m in Encoder(simulation, 7).messages(0, 96)]
-    baked = [m for m in sent if m.key == b"Oven1"]
-    assert [m.timestamp for m in baked] == [simulation.time(tick) for tick in range(96)]
-    assert {m.partition for m in baked} == {6}, "with seven classes and partitions, its class has the last one"
-    for message in baked:
-        (reading,) = decode(message.value, message.timestamp, Rules(more, FUTURE_TOLERANCE_MS))
+    sent = Encoder(simulation, 7, first_partitions(more, 7)).ticked(0, 96)
+    baked = [(tick, message) for tick, message in sent if message[1] == b"Oven1"]
+    assert [tick for tick, _ in baked] == [simulation.time(tick) for tick in range(96)]
+    assert {partition for _, (partition, *_) in baked} == {6}, (
+        "with seven classes and partitions, its class has the last one"
+    )
+    for tick, (_, _, value, _) in baked:
+        (reading,) = decode(value, tick, Rules(more, FUTURE_TOLERANCE_MS))
         assert isinstance(reading, Reading)
-        assert (reading.site, reading.sensor, reading.ts) == ("home", "Oven1", message.timestamp)
+        assert (reading.site, reading.sensor, reading.ts) == ("home", "Oven1", tick)
         assert 5 <= reading.value <= 7
-        assert json.loads(message.value) == reading._asdict()
+        assert json.loads(value) == reading._asdict()

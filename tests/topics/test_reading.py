@@ -7,6 +7,7 @@ import re
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
@@ -15,8 +16,11 @@ from hypothesis import strategies as st
 from infrastructure.settings import ROOT
 from tests.generated import records
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, GOOD, LATEST, OBSERVED, PLAIN, SENT, TS, Case
-from topics import catalogue, reading
-from topics.reading import REASONS, Invalid, Reading, Rules, decode, heartbeat
+from topics import catalogue
+from topics.decoding import Item, decode, decode_loosely, exact
+from topics.encoding import SeriesEncoder, encode, encode_heartbeat, tail
+from topics.names import sensor_key
+from topics.reading import REASONS, Heartbeat, Invalid, Reading, Rules
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 RULES = Rules(SENSORS, FUTURE_TOLERANCE_MS)
@@ -53,15 +57,18 @@ json_values = st.recursive(
 
 def outcome(value: bytes | None, sent: int = SENT, rules: Rules = RULES) -> list[Reading | str]:
     """What the bytes hold, with the reason in the place of each invalid reading."""
-    return [item.reason if isinstance(item, Invalid) else item for item in decode(value, sent, rules)]
+    items = decode(value, sent, rules)
+    return [item.reason if isinstance(item, Invalid) else item for item in items if not isinstance(item, Heartbeat)]
 
 
-def assert_kept(items: list[Reading | Invalid]) -> None:
+def assert_kept(items: list[Item]) -> None:
     """Each reading is one by the contract, each invalid one says why in words that a Kafka header can carry."""
     for item in items:
         if isinstance(item, Invalid):
             assert item.reason in REASONS
             assert str(item).encode()
+        elif isinstance(item, Heartbeat):
+            assert type(item.ts) is int
         else:
             assert re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", item.site)
             assert item.sensor in SENSORS
@@ -100,7 +107,7 @@ def test_the_future_tolerance_is_a_rule(ts: int) -> None:
     exact = Rules(SENSORS, 0)
     expected = [Reading("home", "TH1", ts, 22.5)] if ts <= TS else ["future_ts"]
     assert outcome(PLAIN.replace(str(TS).encode(), str(ts).encode()), sent=TS, rules=exact) == expected
-    assert outcome(heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["future_ts"])
+    assert outcome(encode_heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["future_ts"])
 
 
 def test_which_sensors_are_known_is_a_rule() -> None:
@@ -109,7 +116,7 @@ def test_which_sensors_are_known_is_a_rule() -> None:
 
 def test_an_array_gives_each_of_its_readings_a_verdict_and_skips_heartbeats() -> None:
     negative = PLAIN.replace(str(TS).encode(), b"-1")
-    assert outcome(b"[" + b",".join([PLAIN, heartbeat(TS), negative, b"{}", PLAIN]) + b"]") == [
+    assert outcome(b"[" + b",".join([PLAIN, encode_heartbeat(TS), negative, b"{}", PLAIN]) + b"]") == [
         *GOOD,
         "negative_ts",
         "missing_field",
@@ -139,8 +146,8 @@ def test_both_ways_of_the_decoder_give_the_same_verdict(record: bytes) -> None:
     """There is a fast way for exactly the four fields, and another one for everything else."""
     items = decode(record, SENT, RULES)
     assert_kept(items)
-    slow = (i if isinstance(i, Invalid) else reading._reading(i, SENT, RULES) for i in reading._objects(record))
-    assert [(i.reason if isinstance(i, Invalid) else repr(i)) for i in slow if i is not None] == [
+    slow = decode_loosely(record, SENT, RULES)
+    assert [(i.reason if isinstance(i, Invalid) else repr(i)) for i in slow] == [
         (i.reason if isinstance(i, Invalid) else repr(i)) for i in items
     ]
 
@@ -158,7 +165,32 @@ def test_every_encoding_of_json_is_read(reading: Reading, encoding: str) -> None
 
 @given(st.integers(-(2**70), 2**70) | st.integers(-2, 2) | st.integers(LATEST - 2, LATEST + 2))
 def test_a_heartbeat_is_no_reading_and_invalid_where_a_reading_of_its_time_would_be(ts: int) -> None:
-    assert outcome(heartbeat(ts)) == ([] if 0 <= ts <= LATEST else ["negative_ts" if ts < 0 else "future_ts"])
+    assert outcome(encode_heartbeat(ts)) == ([] if 0 <= ts <= LATEST else ["negative_ts" if ts < 0 else "future_ts"])
+    if 0 <= ts <= LATEST:
+        assert decode(encode_heartbeat(ts), SENT, RULES) == [Heartbeat(ts)]
+
+
+@given(valid_readings)
+def test_what_is_encoded_is_decoded_at_once(reading: Reading) -> None:
+    assert exact(encode(reading)) is not None
+    (item,) = decode(encode(reading), SENT, RULES)
+    assert item == reading
+    assert isinstance(item, Reading)
+    assert str(item.value) == str(reading.value)
+
+
+@given(st.lists(valid_readings, min_size=1, max_size=20))
+def test_many_readings_are_encoded_as_one_is(readings: list[Reading]) -> None:
+    encoder = SeriesEncoder(lambda site, sensor: len(site) + len(sensor))
+    series = list(dict.fromkeys((r.site, r.sensor) for r in readings))
+    encoder.add(series[:1])
+    encoder.add(series[1:])
+    numbers = np.array([series.index((r.site, r.sensor)) for r in readings])
+    tails = np.array([tail(r.value) for r in readings], dtype=object)
+    values = encoder.values(numbers, np.array([r.ts for r in readings]), tails)
+    assert values.tolist() == [encode(r) for r in readings]
+    assert [encoder.keys[n] for n in numbers] == [sensor_key(r.site, r.sensor).encode() for r in readings]
+    assert [encoder.partitions[n] for n in numbers] == [len(r.site) + len(r.sensor) for r in readings]
 
 
 @given(st.binary(max_size=200))

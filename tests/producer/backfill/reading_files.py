@@ -14,6 +14,7 @@ from producer.backfill.lines import Truncated
 from producer.backfill.parquet_file import open_parquet
 from producer.backfill.verdicts import Judge
 from topics import catalogue
+from topics.reading import LATEST_TS
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 START = 1_577_836_800_000
@@ -32,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 def outcome(blocks: Iterable[Block]) -> Outcome:
-    judge = Judge(SENSORS)
+    judge = Judge(SENSORS, LATEST_TS, 0)
     result = Outcome([], [], [], 0, judge)
     rows = 0
     for block in blocks:

@@ -16,25 +16,28 @@ from typing import Any, NamedTuple
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from commands import backfill_session
 from commands.backfill_session import send
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import ROOT, Settings
 from producer.backfill.run import run
-from producer.delivery import HEADER, Delivery
+from producer.encoder import SIMULATION
 from producer.resume import ResumeError, marks
 from producer.run import run as simulate
 from producer.simulation import Simulation
 from tests.producer.backfill.reading_files import SENSORS, START
 from tests.running import wait_for
-from topics import sent
+from topics import produced_at
 from topics.errors import UserError
-from topics.names import READINGS, partition, sensor_key
+from topics.names import READINGS, sensor_key
+from topics.partitions import first_partitions
 
 PARTITIONS = 6
 QUARTER, DAY = 900_000, 86_400_000
 
-Record = tuple[bytes | None, dict[str, object], int]
+Record = tuple[bytes | None, dict[str, object]]
 
 
 def start(settings: Settings, path: Path) -> subprocess.Popen[str]:
@@ -97,8 +100,10 @@ def records(settings: Settings) -> dict[int, list[Record]]:
             while len(log) < count:
                 for message in consumer.consume(min(count - len(log), 10_000), 5):
                     assert message.error() is None
-                    assert [name for name, _ in message.headers() or ()] == ([HEADER, sent.HEADER] if not log else [])
-                    log.append((message.key(), json.loads(message.value()), message.timestamp()[1]))
+                    assert [name for name, _ in message.headers() or ()] == (
+                        [SIMULATION, produced_at.HEADER] if not log else []
+                    )
+                    log.append((message.key(), json.loads(message.value())))
     finally:
         consumer.close()
     return found
@@ -108,11 +113,10 @@ def wanted(rows: list[tuple[str, str, int, float]], close: int) -> dict[int, lis
     """What readings become: each in its partition in order, and behind them a heartbeat."""
     logs: dict[int, list[Record]] = {place: [] for place in range(PARTITIONS)}
     for site, sensor, ts, value in rows:
-        key = sensor_key(site, sensor)
-        place = partition(key, SENSORS[sensor].partition_class, SENSORS, PARTITIONS)
-        logs[place].append((key.encode(), {"site": site, "sensor": sensor, "ts": ts, "value": value}, ts))
+        log = logs[first_partitions(SENSORS, PARTITIONS)(site, sensor)]
+        log.append((sensor_key(site, sensor).encode(), {"site": site, "sensor": sensor, "ts": ts, "value": value}))
     for log in logs.values():
-        log.append((None, {"site": "home", "sensor": "heartbeat", "ts": close, "value": 1}, close))
+        log.append((None, {"site": "home", "sensor": "heartbeat", "ts": close, "value": 1}))
     return logs
 
 
@@ -278,8 +282,8 @@ def test_a_simulation_in_the_topics_is_refused_and_so_is_a_simulation_behind_a_b
     path = tmp_path / "a.csv"
     path.write_text("sensor,ts,value\nTH1,1,1\n")
     simulation = Simulation(SENSORS, 1, START, ("home",))
-    delivery = Delivery(settings, settings.prefix + READINGS, simulation.identity)
-    simulate(simulation, delivery, ticks=2, ticks_per_second=1000, marks={})
+    publisher = Publisher(settings, simulation.catalogue)
+    simulate(simulation, publisher, ticks=2, ticks_per_second=1000, marks={})
     before = ends(settings)
     assert "hold a simulation" in backfill(settings, path).error
     assert ends(settings) == before
@@ -298,11 +302,10 @@ def test_somebody_else_who_sends_meanwhile_is_noticed(
 
     def run_and_be_disturbed(*arguments: Any, **more: Any) -> None:
         run(*arguments, **more)
-        other = Delivery(settings, settings.prefix + READINGS, "other")
-        other.send([(3, b"W1", b"{}", 5, False)])
-        other.finish()
+        with Publisher(settings, SENSORS) as other:
+            other.send([(3, b"W1", b"{}", None)])
 
-    monkeypatch.setattr(backfill, "run", run_and_be_disturbed)
+    monkeypatch.setattr(backfill_session, "run", run_and_be_disturbed)
     assert "holds 2 messages in partition 3, where these files give 1" in backfill(settings, path).error
 
 
@@ -316,8 +319,7 @@ def test_a_broken_off_file_is_sent_up_to_there_and_said_to_be_broken(
     assert ended.code == 1
     assert f"{path} broke off: its gzip data break off. What stands before counts." in ended.error
     readings = [record for record in records(settings)[0] if record[0]]
-    assert [fields["ts"] for _, fields, _ in readings] == list(range(len(readings)))
-    assert [ts for _, _, ts in readings] == [1, *range(1, len(readings))]
+    assert [fields["ts"] for _, fields in readings] == list(range(len(readings)))
     assert 10_000 < len(readings) < 50_000
 
 

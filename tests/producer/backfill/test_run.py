@@ -13,35 +13,42 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from infrastructure.kafka.publisher import PublishError
 from infrastructure.settings import Settings
 from producer.backfill import csv_file
 from producer.backfill.columns import parse_columns
 from producer.backfill.files import identity, opened, unknown_columns
 from producer.backfill.messages import Messages
-from producer.backfill.run import Stopped, Tally, check_owner, closing, run
+from producer.backfill.run import Stopped, Tally, check_owner, closing, owner, run
 from producer.backfill.verdicts import Judge
-from producer.delivery import DeliveryError
 from producer.resume import Held, ResumeError
-from producer.run import Message
 from tests.producer.backfill.reading_files import SENSORS, START
-from tests.producer.fake_kafka import FakeDelivery, by_partition
+from tests.producer.fake_kafka import FakePublisher, Sent, by_partition
 from topics import catalogue
-from topics.names import partition, sensor_key
-from topics.reading import LATEST_TS, Reading, Rules, decode
+from topics.decoding import decode
+from topics.names import sensor_key
+from topics.partitions import first_partitions
+from topics.reading import LATEST_TS, Heartbeat, Reading, Rules
 
 SETTINGS = Settings.of(env_file=None)
 DAY = 86_400_000
+HOUR = 3_600_000
+NOW = START + 1000 * DAY
 PARTITIONS = 6
 
 
+def counted(held: dict[int, Held]) -> Messages:
+    return Messages("files:a/b@1", first_partitions(SENSORS, PARTITIONS), PARTITIONS, held)
+
+
 def sent(
-    paths: Sequence[Path], held: dict[int, Held] | None = None, delivery: FakeDelivery | None = None, **more: object
-) -> tuple[list[Message], Tally, Messages]:
-    delivery = delivery or FakeDelivery(PARTITIONS)
-    tally, messages = Tally(), Messages(SENSORS, PARTITIONS, held or {})
-    run(opened(paths, {}), Judge(SENSORS), messages, delivery, SETTINGS, tally=tally, **more)  # type: ignore[arg-type]
-    assert delivery.finished
-    return delivery.messages, tally, messages
+    paths: Sequence[Path], held: dict[int, Held] | None = None, publisher: FakePublisher | None = None, **more: object
+) -> tuple[list[Sent], Tally, Messages]:
+    publisher = publisher or FakePublisher(PARTITIONS)
+    tally, messages = Tally(), counted(held or {})
+    run(opened(paths, {}), Judge(SENSORS, NOW, HOUR), messages, publisher, SETTINGS, tally=tally, **more)  # type: ignore[arg-type]
+    assert publisher.finished
+    return publisher.messages, tally, messages
 
 
 @pytest.fixture
@@ -60,44 +67,55 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_messages_are_those_of_the_contract(file: Path) -> None:
-    expected: list[tuple[int, bytes | None, dict[str, object], int, bool]] = []
+    expected: list[tuple[int, bytes | None, dict[str, object], bool]] = []
     first = set[int]()
     with file.open() as lines:
         for row in csv.DictReader(lines):
             if row["ts"] == "never":
                 continue
             key = sensor_key(row["site"], row["sensor"])
-            place = partition(key, SENSORS[row["sensor"]].partition_class, SENSORS, PARTITIONS)
+            place = first_partitions(SENSORS, PARTITIONS)(row["site"], row["sensor"])
             ts, value = int(row["ts"]), float(row["value"])
             fields: dict[str, object] = {"site": row["site"], "sensor": row["sensor"], "ts": ts, "value": value}
-            expected.append((place, key.encode(), fields, ts, place not in first))
+            expected.append((place, key.encode(), fields, place not in first))
             first.add(place)
     # 300 quarters of an hour end on the fourth day.
     close = START + 4 * DAY + 11_000
     beat: dict[str, object] = {"site": "home", "sensor": "heartbeat", "ts": close, "value": 1}
-    expected += [(place, None, beat, close, place not in first) for place in range(PARTITIONS)]
+    expected += [(place, None, beat, place not in first) for place in range(PARTITIONS)]
     messages, tally, _ = sent([file])
-    assert [(m.partition, m.key, json.loads(m.value), m.timestamp, m.marked) for m in messages] == expected
+    assert [(m.partition, m.key, json.loads(m.value), m.marked) for m in messages] == expected
     assert tally.rejected == {"wrong_type": 300}
     assert tally.rows == 300 * 7
     assert tally.position == file.stat().st_size
 
 
-def test_every_message_is_valid_when_it_is_sent_however_old_or_new_it_is(tmp_path: Path) -> None:
+def test_every_message_is_valid_when_it_is_sent_however_old_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(f"sensor,ts,value\nTH1,0,1\nTH1,{LATEST_TS},1e308\nW1,5,-0.0\nW1,6,5e-324\n")
-    rules = Rules(SENSORS, 3_600_000)
+    path.write_text(f"sensor,ts,value\nTH1,0,1\nTH1,{NOW + HOUR},1e308\nW1,5,-0.0\nW1,6,5e-324\n")
+    rules = Rules(SENSORS, HOUR)
     messages, _, _ = sent([path])
-    verdicts = [verdict for m in messages for verdict in decode(m.value, m.timestamp, rules)]
+    verdicts = [verdict for m in messages for verdict in decode(m.value, NOW, rules)]
     assert verdicts == [
         Reading("home", "TH1", 0, 1.0),
-        Reading("home", "TH1", LATEST_TS, 1e308),
+        Reading("home", "TH1", NOW + HOUR, 1e308),
         Reading("home", "W1", 5, 0.0),
         Reading("home", "W1", 6, 5e-324),
+        *[Heartbeat(NOW)] * PARTITIONS,
     ]
     assert b'"value":-0.0}' in messages[2].value
-    # 0 would stand for the present.
-    assert [m.timestamp for m in messages[:4]] == [1, LATEST_TS, 5, 6]
+
+
+def test_a_reading_of_the_future_is_not_sent(tmp_path: Path) -> None:
+    """By the present of the first run: one that goes on later must not count another row."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"sensor,ts,value\nTH1,{NOW + HOUR + 1},1\nTH1,{NOW},2\nTH1,{LATEST_TS},3\n")
+    messages, tally, _ = sent([path])
+    assert [json.loads(m.value)["value"] for m in messages if m.key] == [2]
+    assert tally.rejected == {"future_ts": 2}
+    began = {0: Held(1, "files:a/b@123", (b"", b""))}
+    assert owner("files:a/b", began, NOW) == ("files:a/b@123", 123)
+    assert owner("files:a/b", {}, NOW) == (f"files:a/b@{NOW}", NOW)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +125,11 @@ def test_every_message_is_valid_when_it_is_sent_however_old_or_new_it_is(tmp_pat
         (START + DAY - 1, START + DAY + 11_000),
         (START + DAY, START + 2 * DAY + 11_000),
         (0, DAY + 11_000),
-        (LATEST_TS, LATEST_TS),
+        (NOW, NOW),  # it is not over
     ],
 )
 def test_the_heartbeats_close_the_last_day(newest: int, expected: int) -> None:
-    assert closing(newest, SETTINGS) == expected
+    assert closing(newest, SETTINGS, NOW) == expected
 
 
 @examples(max_examples=80)
@@ -136,7 +154,7 @@ def test_from_wherever_the_partitions_end_it_goes_on(
     assert counts.total.tolist() == [len(whole.get(p, [])) for p in range(PARTITIONS)] or not rows
 
 
-def last_of(messages: list[Message], place: int, count: int) -> Held:
+def last_of(messages: list[Sent], place: int, count: int) -> Held:
     log = by_partition(messages)[place]
     return Held(count, "x", (log[count - 1].key, log[count - 1].value))
 
@@ -145,17 +163,17 @@ def test_another_message_in_the_place_of_the_last_one_is_refused(file: Path) -> 
     messages, _, _ = sent([file])
     right = last_of(messages, 0, 7)
     for last in ((right.last[0], b"{}"), (b"other", right.last[1]), last_of(messages, 0, 6).last):
-        delivery = FakeDelivery(PARTITIONS)
+        publisher = FakePublisher(PARTITIONS)
         with pytest.raises(ResumeError, match="partition 0 holds other messages"):
             run(
                 opened([file], {}),
-                Judge(SENSORS),
-                Messages(SENSORS, PARTITIONS, {0: Held(7, "x", last)}),
-                delivery,
+                Judge(SENSORS, NOW, HOUR),
+                counted({0: Held(7, "x", last)}),
+                publisher,
                 SETTINGS,
                 tally=Tally(),
             )
-        assert delivery.messages == []
+        assert publisher.messages == []
 
 
 def test_more_messages_than_the_files_give_are_refused(file: Path) -> None:
@@ -184,19 +202,19 @@ def test_without_a_reading_there_is_no_heartbeat(tmp_path: Path) -> None:
 def test_stopped_it_waits_for_what_it_has_sent_and_leaves_no_half_of_a_rejected_file(
     file: Path, tmp_path: Path
 ) -> None:
-    delivery = FakeDelivery(PARTITIONS)
+    publisher = FakePublisher(PARTITIONS)
     with pytest.raises(Stopped):
-        sent([file], delivery=delivery, stopped=lambda: len(delivery.calls) == 3)
-    assert delivery.finished
-    assert len(delivery.calls) == 3
+        sent([file], publisher=publisher, stopped=lambda: len(publisher.calls) == 3)
+    assert publisher.finished
+    assert len(publisher.calls) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["days.csv"]
 
 
 def test_a_refused_message_ends_it(file: Path) -> None:
-    delivery = FakeDelivery(PARTITIONS, fails_after=100)
-    with pytest.raises(DeliveryError):
-        sent([file], delivery=delivery)
-    assert len(delivery.calls) < 10
+    publisher = FakePublisher(PARTITIONS, fails_after=100)
+    with pytest.raises(PublishError):
+        sent([file], publisher=publisher)
+    assert len(publisher.calls) < 10
 
 
 # --- The file of rejected rows

@@ -10,7 +10,8 @@ from infrastructure.settings import Settings, milliseconds
 from scripts import oracle
 from scripts.bench.dataset import Daily, Dataset, judge
 from scripts.oracle import DAY
-from topics.reading import Invalid, Rules, decode
+from topics.decoding import decode
+from topics.reading import Heartbeat, Invalid, Rules
 
 STACK = Settings.of(env_file=None)
 
@@ -24,9 +25,11 @@ def read(data: Dataset) -> list[tuple[str, int, float]]:
     """Sensor key, ts and value of each reading, as they are sent."""
     rules = Rules(data.simulation.catalogue, milliseconds(STACK.time.future_tolerance))
     found = []
-    for _, key, value, sent, _ in data.messages():
-        for item in decode(value, sent, rules):
+    for _, key, value, _ in data.messages():
+        for item in decode(value, data.simulation.time(data.ticks), rules):
             assert not isinstance(item, Invalid)
+            if isinstance(item, Heartbeat):
+                continue
             assert key is not None
             found.append((key.decode(), item.ts, item.value))
     return found
