@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
+from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster
@@ -25,13 +25,12 @@ from jobs.tools import local_tools
 from operations import replay, results
 from operations.results import Results
 from producer.run import Encoder, Message, Progress, run
-from producer.simulation import Simulation, site_names, ticks_of
+from producer.simulation import Simulation, ticks_of
 from scripts import oracle, warm
 from scripts.repeats import RepeatingDelivery
 from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.errors import UserError
 from topics.names import READINGS, Series
 
@@ -141,13 +140,12 @@ def outcomes(
     said: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Case, Outcome]]:
     """Run each case; the results of the days that are closed at the end of the simulation."""
-    sensors = catalogue.read(stack.settings.sensors)
-    simulation = Simulation(sensors, 1, parse_start(START.date().isoformat()), site_names(sites))
+    simulation = simulation_of(stack.settings, sites=sites)
     ticks = ticks_of(days)
     wanted = {
         key: points
         for key, points in oracle.expected(simulation, ticks, stack.settings).items()
-        if key.split(":")[-1] not in sensors  # raw series do not come from the job
+        if key.split(":")[-1] not in simulation.catalogue  # raw series do not come from the job
     }
     with ExitStack() as cleaning:
         sent: dict[tuple[int, int | None], Settings] = {}
