@@ -63,8 +63,9 @@ lock: $(READY) ## pin the requirements anew
 	@$(RUN) -m piptools compile $(PIN) --output-file requirements.txt requirements.in
 	@$(RUN) -m piptools compile $(PIN) --output-file requirements-build.txt requirements-build.in
 	@$(RUN) -m piptools compile $(PIN) --allow-unsafe --output-file requirements-dev.txt requirements-dev.in
-	@$(RUN) -m piptools compile $(PIN) --output-file requirements-peers.txt requirements-peers.in
+	@$(RUN) -m piptools compile $(PIN) --output-file $(PEERS).txt $(PEERS).in
 
+PEERS := scripts/bench/peers/requirements
 PIN := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
 
 $(READY): requirements.txt requirements-dev.txt

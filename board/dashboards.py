@@ -37,14 +37,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. ``x``, ``y``, ``width``, ``height`` are in the grid; a field that its kind does not use is empty."""
+    """One panel; a field that its kind does not use is empty.
+
+    ``x``, ``width`` and ``height`` are in the grid, where each panel stands behind the one before it.
+    """
 
     id: int
     kind: Kind
     title: str
     description: str
     x: int
-    y: int
     width: int
     height: int
     targets: tuple[Json, ...] = ()
@@ -165,7 +167,6 @@ def _panel(content: Json) -> Panel:
         title=content.get("title", ""),
         description=content.get("description", ""),
         x=place["x"],
-        y=place["y"],
         width=place["w"],
         height=place["h"],
         targets=tuple(content.get("targets", ())),

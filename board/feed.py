@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from board import frames, queries
-from board.dashboards import Dashboard, Panel
+from board.dashboards import GRID, Dashboard, Panel
 from board.frames import Frame
 from board.queries import Query, Scope
 from board.reader import Reader, RedisAwayError
@@ -101,11 +101,6 @@ class Feeds:
 
         return leave
 
-    @property
-    def going_on(self) -> int:
-        """How many readings there are."""
-        return len(self._feeds)
-
     async def _go_on(self, wanted: Wanted, feed: _Feed) -> None:
         refresh = self._dashboards[wanted.dashboard].refresh.total_seconds()
         while True:
@@ -164,7 +159,7 @@ class Feeds:
 
 def pixels(panel: Panel, viewport: int) -> int:
     """How many points a panel can show side by side; on a phone it has the whole width."""
-    share = 1.0 if viewport < PHONE else panel.width / 24
+    share = 1.0 if viewport < PHONE else panel.width / GRID
     return max(50, int(viewport * share) - MARGINS)
 
 

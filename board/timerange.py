@@ -24,11 +24,6 @@ class TimeRange:
         if start > end and not (RELATIVE.fullmatch(self.start) or RELATIVE.fullmatch(self.end)):
             raise ValueError(f"the time range ends ({self.end}) before it starts ({self.start})")
 
-    @property
-    def follows(self) -> bool:
-        """Whether it moves with the newest data."""
-        return "newest" in self.start + self.end
-
     def resolved(self, now: int, newest: int) -> tuple[int, int]:
         """Both ends in epoch ms, both included; ``now`` and ``newest`` (of the data) are ms too.
 

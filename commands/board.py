@@ -9,7 +9,6 @@ from infrastructure.settings import load_settings
 from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
-log = logs.get("board")
 
 
 @app.command()

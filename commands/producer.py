@@ -19,7 +19,7 @@ from commands.backfill import backfill
 from infrastructure import logs, metrics_endpoint
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.watchdog import ClientStuckError
-from infrastructure.settings import load_settings
+from infrastructure.settings import Settings, load_settings
 from producer import run
 from producer.metrics import ProducerMetrics
 from producer.resume import marks
@@ -27,7 +27,7 @@ from producer.simulation import Simulation, site_names, ticks_of
 from topics import catalogue
 from topics.errors import UserError
 
-START = datetime(2020, 1, 1, tzinfo=UTC)
+START = "2020-01-01"
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(stderr=True)
@@ -41,9 +41,7 @@ def main(
         int | None,
         typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
     ] = None,
-    start: Annotated[
-        str, typer.Option(help="First day of the simulation, YYYY-MM-DD, UTC.")
-    ] = START.date().isoformat(),
+    start: Annotated[str, typer.Option(help="First day of the simulation, YYYY-MM-DD, UTC.")] = START,
     speed: Annotated[
         str, typer.Option(help="Ticks of 15 minutes in a second, or max: as fast as the broker takes them.")
     ] = "1",
@@ -79,7 +77,7 @@ def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int,
 def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     settings = load_settings(sensors=sensors)
     logs.configure(settings.monitoring.log_format)
-    simulation = Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
+    simulation = simulation_of(settings, start=start, seed=seed, sites=sites)
     publisher = Publisher(settings, simulation.catalogue)
     before = marks(settings, publisher.topic, simulation.identity)
     if before:
@@ -116,6 +114,11 @@ def described(progress: run.Progress) -> str:
     waiting = progress.sent - progress.acknowledged
     arrived = f"{waiting:,} not acknowledged yet" if waiting else "all acknowledged"
     return f"{readings:,} readings and {progress.heartbeats:,} heartbeats sent, {arrived}"
+
+
+def simulation_of(settings: Settings, *, start: str = START, seed: int = 1, sites: int = 1) -> Simulation:
+    """What the command simulates with these options, or their defaults. Raises ``UserError`` for ``start``."""
+    return Simulation(catalogue.read(settings.sensors), seed, parse_start(start), site_names(sites))
 
 
 def parse_start(text: str) -> int:

@@ -25,6 +25,8 @@ Said = Callable[[str], None]
 FOLDER_UID, FOLDER = "iot", "IoT"
 OLDEST = (9, 0)
 """Data sources have addresses by uid, and answer whether they are well, since Grafana 9."""
+TIMEOUT = 10.0
+"""Seconds that a call may take."""
 TESTED = "11.6"
 UNTESTED = 12
 """From this version on the plugin is not known to load (README, Grafana)."""
@@ -37,8 +39,7 @@ class PushError(UserError):
 class Grafana:
     """One running Grafana. Every method raises ``PushError``."""
 
-    def __init__(self, url: str, token: str, timeout: float = 10.0) -> None:
-        """``timeout`` in seconds, for each call."""
+    def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
         path = parts.path.strip("/")
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
@@ -50,7 +51,7 @@ class Grafana:
             port=parts.port,
             url_path_prefix=f"{path}/" if path else "",
             protocol=parts.scheme,
-            timeout=timeout,
+            timeout=TIMEOUT,
         )
 
     def version(self) -> str:

@@ -11,18 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from commands import terminal
-from commands.producer import START, described, parse_start
+from commands.producer import described, simulation_of
 from infrastructure import logs
 from infrastructure.kafka import offsets
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, load_settings
 from producer import run
-from producer.simulation import Simulation, site_names, ticks_of
+from producer.simulation import Simulation, ticks_of
 from scripts import oracle, views
 from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack, where_to_look
-from topics import catalogue
 from topics.errors import UserError
 from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series
 
@@ -46,8 +45,7 @@ def main(
     began = time.monotonic()
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
-    sensors = catalogue.read(settings.sensors)
-    simulation = Simulation(sensors, seed, parse_start(START.date().isoformat()), site_names(1))
+    simulation = simulation_of(settings, seed=seed)
     with console.status("starting") as status:
 
         def said(line: str) -> None:
@@ -62,7 +60,7 @@ def main(
             job.result()
         said("the job runs")
     found = _simulate(settings, simulation, days, wanted)
-    views.show(console, found, settings, sensors)
+    views.show(console, found, settings, simulation.catalogue)
     comparison = oracle.compare(found, wanted)
     console.print()
     for line in comparison.differences[:SHOWN]:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
+from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster
@@ -26,13 +26,12 @@ from operations import replay, results
 from operations.results import Results
 from producer.encoder import Encoder
 from producer.run import Progress, run
-from producer.simulation import Simulation, site_names, ticks_of
+from producer.simulation import Simulation, ticks_of
 from scripts import oracle, warm
 from scripts.repeats import RepeatingPublisher
 from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.encoding import Message
 from topics.errors import UserError
 from topics.names import Series
@@ -143,13 +142,12 @@ def outcomes(
     said: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Case, Outcome]]:
     """Run each case; the results of the days that are closed at the end of the simulation."""
-    sensors = catalogue.read(stack.settings.sensors)
-    simulation = Simulation(sensors, 1, parse_start(START.date().isoformat()), site_names(sites))
+    simulation = simulation_of(stack.settings, sites=sites)
     ticks = ticks_of(days)
     wanted = {
         key: points
         for key, points in oracle.expected(simulation, ticks, stack.settings).items()
-        if key.split(":")[-1] not in sensors  # raw series do not come from the job
+        if key.split(":")[-1] not in simulation.catalogue  # raw series do not come from the job
     }
     with ExitStack() as cleaning:
         sent: dict[tuple[int, int | None], Settings] = {}

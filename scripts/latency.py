@@ -14,18 +14,17 @@ from rich.progress import track
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
+from commands.producer import simulation_of
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings, load_settings
 from producer.encoder import Encoder
-from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
+from producer.simulation import TICKS_PER_DAY, Simulation, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
 from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.names import DERIVED
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -49,7 +48,7 @@ def main(
     aggregate of every day; exits with 1 when the 95th percentile is above 2.5 s.
     """
     settings = load_settings()
-    simulation = Simulation(catalogue.read(settings.sensors), 1, parse_start(START.date().isoformat()), site_names(1))
+    simulation = simulation_of(settings)
     with console.status("starting") as status:
         start_stack(settings, status.update)
         refuse_to_mix(settings)

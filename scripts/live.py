@@ -25,7 +25,7 @@ def main(
     """Start the system and simulate until Ctrl-C. Goes on where an earlier run stopped. The stack stays up."""
     start(load_settings(), console)
     console.print("\nCtrl-C stops the sensors; the stack stays up.\n")
-    simulate(days=None, start=START.date().isoformat(), speed=speed, seed=seed, sites=1, sensors=None)
+    simulate(days=None, start=START, speed=speed, seed=seed, sites=1, sensors=None)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import psutil
@@ -19,12 +19,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
+from commands.producer import simulation_of
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings, load_settings
 from producer.resume import marks
-from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, site_names, ticks_of
+from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, ticks_of
 from scripts import oracle
 from scripts.demo import refuse_to_mix
 from scripts.stack.hints import hint
@@ -32,7 +32,6 @@ from scripts.stack.job import start_job
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.errors import UserError
 from topics.names import RAW, READINGS
 
@@ -106,9 +105,7 @@ def main(
     IOT_REDIS_MEMORY: ten minutes want 2g.
     """
     settings = load_settings()
-    simulation = Simulation(
-        catalogue.read(settings.sensors), seed, parse_start(START.date().isoformat()), site_names(sites)
-    )
+    simulation = simulation_of(settings, seed=seed, sites=sites)
     with console.status("starting") as status:
         watch = Watch(settings, start_stack(settings, status.update))
         refuse_to_mix(settings)
@@ -210,7 +207,7 @@ def _compare(settings: Settings, simulation: Simulation, ticks: int, compared: i
     console.print(f"{readings:,} readings were simulated, {stored:,} raw points are stored")
     wrong = [] if readings == stored else [f"{readings - stored:,} raw points are missing"]
     some = simulation.sites[:: max(1, len(simulation.sites) // compared)][:compared]
-    wanted = oracle.expected(Simulation(simulation.catalogue, simulation.seed, simulation.start, some), ticks, settings)
+    wanted = oracle.expected(replace(simulation, sites=some), ticks, settings)
     deadline = time.monotonic() + STALL_SECONDS
     # The last aggregates come a moment after the job has read the last reading.
     while (differing := oracle.compare(oracle.stored(settings, some), wanted).differences) and (

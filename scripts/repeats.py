@@ -22,10 +22,8 @@ EVERY = 50
 class Repeats:
     """Repeats some readings of a stream: each of them at once and once more later, then with another value."""
 
-    def __init__(self, every: int = EVERY) -> None:
-        """One of ``every`` readings."""
+    def __init__(self) -> None:
         self.repeated = 0
-        self._every = every
         self._count = 0
         self._tick = 0
         self._due: list[deque[tuple[int, Message]]] = [deque() for _ in LATER]
@@ -46,12 +44,12 @@ class Repeats:
             if key is None:
                 continue
             self._count += 1
-            if self._count % self._every == 0:
+            if self._count % EVERY == 0:
                 self.repeated += 1
                 yield (partition, key, value, None)
                 # One that comes late itself may be too old to be remembered: the last one of those counts.
                 if b'"ts":%d,' % now in value:
-                    self._due[self._count // self._every % len(LATER)].append((now, message))
+                    self._due[self._count // EVERY % len(LATER)].append((now, message))
 
 
 class RepeatingPublisher(Publisher):

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from infrastructure.settings import Settings
@@ -25,16 +26,23 @@ def pyflink() -> Iterator[None]:
         yield
 
 
+def remote(settings: Settings, jar: Path) -> dict[str, str]:
+    """Flink's options for a job that goes to the cluster of these settings, with the job's jar."""
+    rest = urlsplit(settings.flink.url)
+    return {
+        "execution.target": "remote",
+        "rest.address": str(rest.hostname),
+        "rest.port": str(rest.port),
+        "pipeline.jars": jar.as_uri(),
+    }
+
+
 def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bounds: Bounds | None = None) -> str:
     """The same as ``cluster.submit``, in a second or two instead of ten or twenty."""
     cluster.check_savepoint(settings, savepoint)
     cluster.wait_for_slots(settings)
-    rest = urlsplit(settings.flink.url)
     options = {
-        "execution.target": "remote",
-        "rest.address": str(rest.hostname),
-        "rest.port": str(rest.port),
-        "pipeline.jars": tools.jar.as_uri(),
+        **remote(settings, tools.jar),
         **cluster.state_options(settings),
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.backfill.cells import Floats, Ints
+from producer.backfill.cells import Floats, Ints, Values
+from producer.backfill.columns import Layout
 from topics.names import DEFAULT_SITE
 from topics.reading import Invalid
+
+Column = TypeVar("Column")
 
 
 class Rejection(NamedTuple):
@@ -62,10 +65,33 @@ class Cells(NamedTuple):
     empty: NDArray[np.bool_]
     wrong_value: dict[tuple[int, int], Invalid]
 
-
-def default_site(rows: int) -> tuple[Ints, tuple[str, ...]]:
-    """The sites of rows that name none: for each an index into the names, and these."""
-    return np.zeros(rows, dtype=np.int64), (DEFAULT_SITE,)
+    @classmethod
+    def of(
+        cls,
+        layout: Layout,
+        columns: Mapping[int, Column],
+        line: Ints,
+        *,
+        times: Callable[[Column], tuple[Ints, dict[int, Invalid]]],
+        values: Callable[[Column], Values],
+        names: Callable[[Column], tuple[Ints, tuple[str, ...]]],
+    ) -> Cells:
+        """Read the columns of a layout, given by position, in the way that fits their file."""
+        ts, wrong = times(columns[layout.ts])
+        value = np.empty((len(line), len(layout.readings)))
+        empty = np.empty(value.shape, dtype=bool)
+        wrong_value: dict[tuple[int, int], Invalid] = {}
+        for index, place in enumerate(layout.readings):
+            value[:, index], empty[:, index], faults = values(columns[place])
+            wrong_value |= {(row, index): fault for row, fault in faults.items()}
+        site: Ints = np.zeros(len(line), dtype=np.int64)
+        sites: tuple[str, ...] = (DEFAULT_SITE,)
+        if layout.site is not None:
+            site, sites = names(columns[layout.site])
+        sensor, sensors = None, layout.sensors
+        if layout.sensor is not None:
+            sensor, sensors = names(columns[layout.sensor])
+        return cls(line, ts, wrong, site, sites, sensor, sensors, value, empty, wrong_value)
 
 
 def readings(cells: Cells, rows: int, rejections: list[Rejection], found: Callable[[int], str], position: int) -> Block:

@@ -7,9 +7,10 @@ would; a column that it could not take comes here as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from math import isfinite
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,16 +80,37 @@ def not_finite(value: object) -> Invalid:
     return Invalid("not_finite", f"value {str(value)[:_SHOWN]} is not a finite number")
 
 
+class Values(NamedTuple):
+    """A column of values; ``empty`` marks those that are missing, ``wrong`` says by position why one is no value."""
+
+    value: Floats
+    empty: NDArray[np.bool_]
+    wrong: dict[int, Invalid]
+
+
 def times(cells: pd.Series) -> tuple[Ints, dict[int, Invalid]]:
     """A column of text by ``epoch_ms``: the times, 0 where there is none, and by position why there is none."""
     found, wrong = _by_rule(cells, epoch_ms)
     return np.array(found, dtype=np.int64), wrong
 
 
-def values(cells: pd.Series) -> tuple[Floats, dict[int, Invalid]]:
-    """A column of text by ``number``: the values, 0 where there is none, and by position why there is none."""
-    found, wrong = _by_rule(cells, number)
-    return np.array(found, dtype=np.float64), wrong
+def values(cells: pd.Series) -> Values:
+    """A column of text by ``number``: the values, 0 where there is none."""
+    found, refused = _by_rule(cells, number)
+    empty = np.zeros(len(cells), dtype=bool)
+    empty[[position for position, why in refused.items() if why.reason == "missing_field"]] = True
+    wrong = {position: why for position, why in refused.items() if not empty[position]}
+    return Values(np.array(found, dtype=np.float64), empty, wrong)
+
+
+def names(codes: NDArray[np.integer[Any]], different: Iterable[object]) -> tuple[Ints, tuple[str, ...]]:
+    """A column of names, given as indices into its different cells: as indices into the names, -1 where there is none.
+
+    A code of -1 stands for a cell that is missing; an empty cell names nothing either.
+    """
+    found = tuple(str(cell).strip() for cell in different)
+    index = np.append([number if name else -1 for number, name in enumerate(found)], -1).astype(np.int64)
+    return index[codes], found
 
 
 def _by_rule(

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from producer.backfill.block import Block, Cells, Rejection, default_site, readings
-from producer.backfill.cells import Ints, times, values
+from producer.backfill.block import Block, Cells, Rejection, readings
+from producer.backfill.cells import Ints, Values, names, times, values
 from producer.backfill.columns import Layout, layout
 from producer.backfill.lines import LONGEST, Truncated, decoded, whole_lines
 from topics.errors import UserError
@@ -123,31 +123,8 @@ class CsvFile:
             raise UserError(f"{self.path}: pandas made {len(frame)} rows of {len(line)} lines")
         if again := [c for c in places.used if c in numeric and not self._is_sure(frame[c], c, text)]:
             frame[again] = _frame(text, width, dict.fromkeys(again, "str"), again)[again]
-        wrong: dict[int, Invalid] = {}
-        instants = frame[places.ts].to_numpy()
-        if instants.dtype.kind == "O":
-            instants, wrong = times(frame[places.ts])
-        value = np.empty((len(line), len(places.readings)))
-        empty = np.zeros(value.shape, dtype=bool)
-        wrong_value: dict[tuple[int, int], Invalid] = {}
-        for index, column in enumerate(places.readings):
-            if frame[column].dtype.kind != "O":
-                value[:, index] = frame[column].to_numpy()
-                empty[:, index] = np.isnan(value[:, index])
-                continue
-            value[:, index], faults = values(frame[column])
-            for row, fault in faults.items():
-                if fault.reason == "missing_field":
-                    empty[row, index] = True
-                else:
-                    wrong_value[row, index] = fault
-        site, sites = default_site(len(line))
-        if places.site is not None:
-            site, sites = _names(frame[places.site])
-        sensor, sensors = None, places.sensors
-        if places.sensor is not None:
-            sensor, sensors = _names(frame[places.sensor])
-        return Cells(line, instants, wrong, site, sites, sensor, sensors, value, empty, wrong_value)
+        columns = {column: frame[column] for column in places.used}
+        return Cells.of(places, columns, line, times=_times, values=_values, names=_names)
 
     def _is_sure(self, cells: pd.Series, column: int, text: bytes) -> bool:
         """Whether pandas has taken a column for what it is: numbers (times: integers), or else text.
@@ -246,8 +223,16 @@ def _frame(text: bytes, width: int, types: Mapping[int, str], used: Sequence[int
     )
 
 
+def _times(cells: pd.Series) -> tuple[Ints, dict[int, Invalid]]:
+    return times(cells) if cells.dtype.kind == "O" else (cells.to_numpy(), {})
+
+
+def _values(cells: pd.Series) -> Values:
+    if cells.dtype.kind == "O":
+        return values(cells)
+    found = cells.to_numpy(dtype=np.float64)
+    return Values(found, np.isnan(found), {})
+
+
 def _names(cells: pd.Series) -> tuple[Ints, tuple[str, ...]]:
-    """A column of names: for each row an index into the names, -1 where there is none."""
-    names = tuple(str(name).strip() for name in cells.cat.categories)
-    index = np.append([number if name else -1 for number, name in enumerate(names)], -1).astype(np.int64)
-    return index[cells.cat.codes.to_numpy()], names
+    return names(cells.cat.codes.to_numpy(), cells.cat.categories)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
-from sys import getsizeof
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +34,6 @@ class Run:
         """All of them, ascending, epoch ms."""
         return self.first + self.step * np.arange(self.count, dtype=np.int64)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return sum(map(getsizeof, (self, self.first, self.step, self.count)))
-
     def has(self, ts: Ints) -> NDArray[np.bool_]:
         """Which of ``ts``, none of them before ``first``, are there."""
         steps, rest = np.divmod(ts - self.first, self.step)
@@ -61,11 +55,6 @@ class List:
         found: Ints = self.offsets.astype(np.int64) + self.first
         return found
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return sum(map(getsizeof, (self, self.first, self.offsets)))
-
     def has(self, ts: Ints) -> NDArray[np.bool_]:
         """Which of ``ts``, none of them before ``first``, are there."""
         own = self.instants()
@@ -84,15 +73,6 @@ class Instants:
     def __init__(self) -> None:
         self._stretches: list[Run | List] = []
         self.newest = -1
-
-    def __iter__(self) -> Iterator[int]:
-        for stretch in self._stretches:
-            yield from stretch.instants().tolist()
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return sum(stretch.nbytes for stretch in self._stretches)
 
     def has(self, ts: Ints) -> NDArray[np.bool_]:
         """Which of ``ts``, ascending, are there."""

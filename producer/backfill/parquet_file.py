@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from producer.backfill.block import Block, Cells, default_site, readings
-from producer.backfill.cells import Floats, Ints, times, values
+from producer.backfill.block import Block, Cells, readings
+from producer.backfill.cells import Ints, Values, names, times, values
 from producer.backfill.columns import Layout, layout
 from producer.backfill.lines import Truncated
 from topics.errors import UserError
@@ -53,28 +53,10 @@ class ParquetFile:
             raise Truncated(f"its Parquet data cannot be read on: {error}") from error
 
     def _block(self, batch: Any, first: int, position: int) -> Block:
-        places = self.layout
-        column = dict(zip(places.used, batch.columns, strict=True))
         rows = batch.num_rows
-        instants, wrong = _times(column[places.ts])
-        value = np.empty((rows, len(places.readings)))
-        empty = np.zeros(value.shape, dtype=bool)
-        wrong_value: dict[tuple[int, int], Invalid] = {}
-        for index, place in enumerate(places.readings):
-            value[:, index], faults = _values(column[place])
-            for row, fault in faults.items():
-                if fault.reason == "missing_field":
-                    empty[row, index] = True
-                else:
-                    wrong_value[row, index] = fault
-        site, sites = default_site(rows)
-        if places.site is not None:
-            site, sites = _names(column[places.site])
-        sensor, sensors = None, places.sensors
-        if places.sensor is not None:
-            sensor, sensors = _names(column[places.sensor])
+        columns = dict(zip(self.layout.used, batch.columns, strict=True))
         line = np.arange(first, first + rows)
-        cells = Cells(line, instants, wrong, site, sites, sensor, sensors, value, empty, wrong_value)
+        cells = Cells.of(self.layout, columns, line, times=_times, values=_values, names=_names)
         return readings(cells, rows, [], lambda number: _shown(batch, number - first), position)
 
 
@@ -84,10 +66,10 @@ def open_parquet(path: Path, columns: Mapping[str, str]) -> ParquetFile:
     Raises ``UserError`` when it cannot be read, or when its columns are not what is wanted.
     """
     try:
-        names = pq.read_schema(path).names
+        header = pq.read_schema(path).names
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {error}") from error
-    return ParquetFile(path, layout(str(path), names, columns))
+    return ParquetFile(path, layout(str(path), header, columns))
 
 
 def _times(column: Any) -> tuple[Ints, dict[int, Invalid]]:
@@ -99,7 +81,8 @@ def _times(column: Any) -> tuple[Ints, dict[int, Invalid]]:
         return times(_as_text(column))
     # Arrow keeps instants in UTC whatever their time zone; those without one are UTC by our rule.
     given = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    wrong = {row: Invalid("missing_field", "ts is empty") for row in _nulls(column)}
+    empty = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
+    wrong = {row: Invalid("missing_field", "ts is empty") for row in empty.tolist()}
     unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
     if unit == "s":
         given = given * 1000  # Parquet itself has no seconds: they fit, since they are kept as milliseconds
@@ -112,21 +95,17 @@ def _times(column: Any) -> tuple[Ints, dict[int, Invalid]]:
     return given, wrong
 
 
-def _values(column: Any) -> tuple[Floats, dict[int, Invalid]]:
+def _values(column: Any) -> Values:
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return values(_as_text(column))
     if column.type == pa.float16():
         column = column.cast(pa.float32())
     found = column.cast(pa.float64(), safe=False).fill_null(0).to_numpy(zero_copy_only=False)
-    return found, {row: Invalid("missing_field", "value is empty") for row in _nulls(column)}
+    return Values(found, column.is_null().to_numpy(zero_copy_only=False), {})
 
 
 def _names(column: Any) -> tuple[Ints, tuple[str, ...]]:
-    """A column of names: for each row an index into the names, -1 where there is none."""
-    codes, different = pd.factorize(_as_text(column), use_na_sentinel=True)
-    names = tuple(str(name).strip() for name in different)
-    index = np.append([number if name else -1 for number, name in enumerate(names)], -1).astype(np.int64)
-    return index[codes], names
+    return names(*pd.factorize(_as_text(column), use_na_sentinel=True))
 
 
 def _as_text(column: Any) -> pd.Series:
@@ -137,10 +116,6 @@ def _as_text(column: Any) -> pd.Series:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return pd.Series(cells, dtype=object)
     return pd.Series([None if cell is None else str(cell) for cell in cells], dtype=object)
-
-
-def _nulls(column: Any) -> list[int]:
-    return np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist() if column.null_count else []
 
 
 def _shown(batch: Any, row: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -59,15 +58,7 @@ def everything(settings: Settings, last_day: int) -> Bounds:
 def submit(settings: Settings, declaration: Declaration, bounds: Bounds) -> str:
     """Submit a bounded job from this process; returns its id when it runs."""
     values = {**parameters(settings, catalogue.read(settings.sensors), bounds), **(declaration.values or {})}
-    rest = urlsplit(settings.flink.url)
-    options = {
-        **configuration(settings),
-        "execution.target": "remote",
-        "rest.address": str(rest.hostname),
-        "rest.port": str(rest.port),
-        "pipeline.jars": job_jar().as_uri(),
-        **(declaration.options or {}),
-    }
+    options = {**configuration(settings), **warm.remote(settings, job_jar()), **(declaration.options or {})}
     with warm.pyflink():
         from pyflink.table import EnvironmentSettings, TableEnvironment
 

@@ -6,21 +6,20 @@ They are those of the simulation, by the contract: keys, partitions, heartbeats,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import pandas as pd
 
-from commands.producer import START
+from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, milliseconds
 from producer.encoder import Encoder
-from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
+from producer.simulation import TICKS_PER_DAY, Simulation, ticks_of
 from scripts import oracle
 from scripts.oracle import DAY
-from topics import catalogue
 from topics.encoding import Message
 from topics.names import READINGS, sensor_key
 from topics.partitions import first_partitions
@@ -59,8 +58,7 @@ class Dataset:
     @cached_property
     def simulation(self) -> Simulation:
         """Where the readings come from."""
-        start = int(START.timestamp()) * 1000
-        return Simulation(catalogue.read(self.stack.sensors), 1, start, site_names(self.sites))
+        return simulation_of(self.stack, sites=self.sites)
 
     @property
     def topic(self) -> str:
@@ -144,7 +142,7 @@ class Dataset:
         whole = self.simulation
         for first in range(0, self.sites, SITES_AT_ONCE):
             some = whole.sites[first : first + SITES_AT_ONCE]
-            yield oracle.readings(Simulation(whole.catalogue, whole.seed, whole.start, some), self.ticks)
+            yield oracle.readings(replace(whole, sites=some), self.ticks)
 
 
 def _names(frame: pd.DataFrame, last: str) -> Iterator[tuple[str, str, int]]:

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
+from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, load_settings, milliseconds
 from jobs.statements import DEFINITIONS
 from operations import replay
 from producer.encoder import Encoder
-from producer.simulation import TICKS_PER_DAY, Simulation, site_names
+from producer.simulation import TICKS_PER_DAY, Simulation
 from scripts import oracle, warm
 from scripts.bench import bounded
 from scripts.bench.bounded import Declaration
@@ -28,7 +28,6 @@ from scripts.repeats import Repeats
 from scripts.stack.hints import hint
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -98,9 +97,7 @@ def main(
         raise UserError(f"there is no form {', '.join(unknown)}: {', '.join(forms(settings))} are there")
     stack = Stack(settings)
     start_stack(settings, console.print)
-    simulation = Simulation(
-        catalogue.read(settings.sensors), 1, parse_start(START.date().isoformat()), site_names(sites)
-    )
+    simulation = simulation_of(settings, sites=sites)
     per_day = len(simulation.readings(0, TICKS_PER_DAY).ts)
     days = max(3, round(readings / per_day))
     own = settings.replace(prefix=PREFIX, checkpoint_interval=CHECKPOINTS)

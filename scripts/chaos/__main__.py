@@ -18,8 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import START, parse_start
-from producer.simulation import Simulation, site_names
+from commands.producer import simulation_of
 from scripts.chaos import faults as causes
 from scripts.chaos.run import Recovery, finish, run
 from scripts.chaos.traffic import Traffic
@@ -29,7 +28,6 @@ from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
-from topics import catalogue
 from topics.errors import UserError
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -65,9 +63,7 @@ def main(
     plan = causes.rounds(rounds, seed, causes.faults(frozen, away, full))
     wrong: list[Finding] | None = None
     try:
-        simulation = Simulation(
-            catalogue.read(settings.sensors), seed, parse_start(START.date().isoformat()), site_names(sites)
-        )
+        simulation = simulation_of(settings, seed=seed, sites=sites)
         with console.status("starting") as status:
             start_stack(settings, status.update)
             start_job(settings, status.update)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -119,7 +119,7 @@ class ByRound:
 def _houses(simulation: Simulation) -> Iterator[Simulation]:
     """Each house on its own: a reading depends on its house's name, and not on the others."""
     for site in simulation.sites:
-        yield Simulation(simulation.catalogue, simulation.seed, simulation.start, (site,))
+        yield replace(simulation, sites=(site,))
 
 
 def _expected(

@@ -11,7 +11,7 @@ from board.dashboards import Panel, Step
 from board.frames import Frame
 
 PANEL = Panel(
-    id=1, kind="timeseries", title="t", description="", x=0, y=0, width=8, height=8, unit="watth", axis="Energy",
+    id=1, kind="timeseries", title="t", description="", x=0, width=8, height=8, unit="watth", axis="Energy",
     targets=({"command": "ts.mrange"},),
 )  # fmt: skip
 DAYS = Frame("A", "HVAC1", ((0, 1500.0), (DAY, 2500.0), (3 * DAY, 500.0)))

@@ -65,7 +65,7 @@ def test_pages_that_show_the_same_share_a_reading_and_without_pages_there_is_non
         await until(lambda: len(one) > 2)
         leave_two = feeds.follow(WANTED, two.append)
         assert two == [one[-1]]
-        assert readings() == feeds.going_on == 1
+        assert readings() == len(feeds._feeds) == 1
         await until(lambda: len(two) > 2)
         leave_one()
         seen = len(one)
@@ -73,7 +73,7 @@ def test_pages_that_show_the_same_share_a_reading_and_without_pages_there_is_non
         assert len(one) == seen
         leave_two()
         leave_two()
-        assert feeds.going_on == 0
+        assert len(feeds._feeds) == 0
         await until(lambda: readings() == 0)
 
     run(scene)
@@ -83,7 +83,7 @@ def test_another_site_is_another_reading(redis: FakeRedis) -> None:
     async def scene() -> None:
         feeds = Feeds(redis, DASHBOARDS)
         ends = [feeds.follow(WANTED, print), feeds.follow(Wanted("pipeline", "x", WANTED.range, 1280), print)]
-        assert readings() == feeds.going_on == 2
+        assert readings() == len(feeds._feeds) == 2
         for end in ends:
             end()
 

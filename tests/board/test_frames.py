@@ -15,7 +15,7 @@ from board import frames
 from board.dashboards import Panel
 from board.frames import Frame
 
-PANEL = Panel(id=1, kind="table", title="", description="", x=0, y=0, width=8, height=8)
+PANEL = Panel(id=1, kind="table", title="", description="", x=0, width=8, height=8)
 TARGET = {"refId": "A", "command": "ts.mrange", "legend": "site", "value": "sensor"}
 
 POINTS = st.dictionaries(st.integers(0, 50).map(lambda n: n * 900_000), st.floats(-1e6, 1e6), min_size=1, max_size=20)

@@ -27,7 +27,7 @@ from producer.encoder import Encoder
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.supervision import Stack
-from tests.ingest.test_bridge import bridge_process
+from tests.ingest.process import bridge_process
 from tests.ingest.traffic import letters, origin
 from tests.running import PATIENCE, submit_quickly, wait_for
 from tests.validity import CASES, PLAIN, SENT, TS, Case

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -62,6 +63,24 @@ def garbage(number: int, partition: int = 0) -> Record:
     return Record(READINGS, b"\xff%d" % number, b"no reading %d" % number, partition)
 
 
+def flood(sites: int, each: int, wrong: int, seed: int) -> tuple[list[Record], list[Record], dict[str, Points]]:
+    """Readings of some houses with invalid records among them; the invalid ones again; and the series."""
+    rng = random.Random(seed)
+    names = ["home", *(f"site-{n:04}" for n in range(2, sites + 1))]
+    records = [
+        reading(sensor, START + n * 900_000, float(n), site)
+        for n in range(each)
+        for site in names
+        for sensor in SENSORS
+    ]
+    bad = [garbage(n, rng.randrange(6)) for n in range(wrong)]
+    for record in bad:
+        records.insert(rng.randrange(len(records)), record)
+    series = [(START + n * 900_000, float(n)) for n in range(each)]
+    keys = [sensor if site == "home" else f"{site}:{sensor}" for site in names for sensor in SENSORS]
+    return records, bad, dict.fromkeys(keys, series)
+
+
 def send(settings: Settings, *records: Record) -> list[int]:
     """Send in order, each acknowledged when this returns; returns their offsets."""
     producer = Producer(
@@ -94,6 +113,11 @@ def send(settings: Settings, *records: Record) -> list[int]:
     return offsets
 
 
+def offsets_of(some: Iterable[Record], records: Sequence[Record], offsets: Sequence[int]) -> list[int]:
+    where = {record.value: offset for record, offset in zip(records, offsets, strict=True)}
+    return [where[record.value] for record in some]
+
+
 def behind(settings: Settings) -> int:
     """Records that the bridge has not committed yet."""
     committed = offsets.committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
@@ -107,6 +131,16 @@ def behind(settings: Settings) -> int:
 
 def wait_until_committed(settings: Settings) -> None:
     wait_for(lambda: behind(settings) == 0, "everything to be committed")
+
+
+def writes(store: redis.Redis) -> int:
+    """How often points have been written since Redis started."""
+    return int(store.info("commandstats").get("cmdstat_ts.madd", {"calls": 0})["calls"])
+
+
+def wait_for_writes(store: redis.Redis, count: int) -> None:
+    until = writes(store) + count
+    wait_for(lambda: writes(store) >= until, f"{count} batches to be written")
 
 
 def letters(settings: Settings) -> list[Message]:

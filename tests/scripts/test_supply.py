@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from infrastructure.settings import ROOT
 from scripts import licences, vulnerabilities
+from scripts.bench.peers import REQUIREMENTS as PEERS
 from scripts.stack.paths import DEFINITIONS
 from scripts.vulnerabilities import Finding
 from topics.errors import UserError
@@ -45,8 +46,8 @@ def test_every_pinned_part_is_listed_with_its_licence_and_nothing_else_is() -> N
 
 
 def test_every_requirement_is_pinned_with_a_hash() -> None:
-    for file in ("requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-peers.txt"):
-        blocks = re.split(r"\n(?=[A-Za-z])", re.sub(r"^\s*#.*\n", "", (ROOT / file).read_text(), flags=re.MULTILINE))
+    for file in (*ROOT.glob("requirements*.txt"), PEERS):
+        blocks = re.split(r"\n(?=[A-Za-z])", re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE))
         for block in blocks:
             assert re.match(r"[A-Za-z0-9_.-]+==\S+ ", block), block[:100]
             assert "--hash=sha256:" in block, block[:100]

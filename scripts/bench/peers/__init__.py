@@ -32,7 +32,7 @@ from topics.names import REJECTED
 from topics.reading import HEARTBEAT
 
 HERE = Path(__file__).parent
-REQUIREMENTS = ROOT / "requirements-peers.txt"
+REQUIREMENTS = HERE / "requirements.txt"
 ENVIRONMENT = ROOT / ".venv-peers"
 PYTHON = ENVIRONMENT / "bin" / "python"
 TIMEOUT = 3600
