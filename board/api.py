@@ -19,12 +19,12 @@ from starlette.responses import JSONResponse
 from board import queries
 from board.reader import Reader, RedisAwayError
 from board.timerange import day_end, milliseconds
-from topics.names import DERIVED, LATE_REJECTED, RAW
+from topics.series import OF_NAME
 
 WHAT = "Which series there are, their points in a range, their latest values. Times are epoch ms, UTC."
 MOST_POINTS = 10_000
 MOST_SERIES = 1000
-KINDS = (RAW, *DERIVED, LATE_REJECTED)
+KINDS = tuple(OF_NAME)
 WORD = r"^[\w.:°%/-]{1,200}$"
 """A key, or a label's value: nothing that is a sign of a filter of RedisTimeSeries."""
 LONGEST_BUCKET = 366 * 86_400_000

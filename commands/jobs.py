@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -13,14 +10,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from commands.results_report import SHOWN, compared, day_text, progress, summary
+from commands.results_report import SHOWN, compared, progress, summary
 from infrastructure import logs
-from infrastructure.settings import PREFIX, ROOT, Settings, load_settings
+from infrastructure.settings import PREFIX, load_settings
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import job_jar, local_tools
 from operations import merge as merging
 from operations import replay as replaying
-from operations import results
 from topics.errors import UserError
 
 app = typer.Typer(
@@ -47,10 +44,10 @@ def submit(
     """Submit the job and leave it running."""
     settings = load_settings(parallelism=parallelism, prefix=prefix)
     savepoint = start_from
-    if start_from == "latest" and (savepoint := cluster.newest_state(settings)) is None:
+    if start_from == "latest" and (savepoint := cluster.newest_state(settings, SPEC)) is None:
         raise UserError("there is neither a checkpoint nor a savepoint: leave out --from")
     with console.status("submitting"):
-        job = cluster.submit(settings, local_tools(settings), savepoint=savepoint)
+        job = cluster.submit(settings, local_tools(settings), SPEC, savepoint=savepoint)
     console.print(f"job {job} runs from {savepoint or 'the beginning of dailyAggr'}")
 
 
@@ -77,9 +74,9 @@ def stop(
 ) -> None:
     """Stop a job with a savepoint, from which `submit --from` goes on."""
     settings = load_settings(prefix=prefix)
-    job = job or cluster.find(settings).id
+    job = job or cluster.find(settings, SPEC).id
     with console.status("taking a savepoint"):
-        savepoint = cluster.stop(settings, job)
+        savepoint = cluster.stop(settings, SPEC, job)
     console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
 
 
@@ -96,7 +93,7 @@ def metrics() -> None:
 
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
-    serve(settings)
+    serve(settings, SPEC)
 
 
 class Late(StrEnum):
@@ -146,62 +143,53 @@ def replay(
         raise UserError("--into: the live results are corrected without it")
     if late == Late.ACCEPT and into is None:
         raise UserError("--late accept needs --into: the live results keep to the rule")
-    read_from = settings.replace(prefix=settings.prefix if source is None else source)
     first_day, last_day = _day(first, "--from"), _day(last, "--to")
     if first_day is not None and last_day is not None and first_day > last_day:
         raise UserError(f"--from {first} is after --to {last}")
-    plan = replaying.plan(read_from, first_day, last_day, correcting=into is None)
+    request = replaying.Request(first_day, last_day, into, source, accept_late=late == Late.ACCEPT)
+    plan = replaying.requested(settings, request)
     for line in replaying.described(plan.left_out):
         console.print(line)
-    target = settings.prefix + replaying.ASIDE if into is None else into
     with progress("readings") as report:
-        own = replaying.run(
-            read_from,
+        replayed = replaying.compute(
+            settings,
             local_tools(settings),
+            SPEC,
+            request,
             plan,
-            target,
-            accept_late=late == Late.ACCEPT,
             report=lambda progress: report(progress.read, progress.records),
             said=console.print,
         )
-    new = results.read(own)
-    first_day, last_day = plan.bounds.first_day, plan.bounds.last_day
-    if source is not None and (of_files := new.days()):
-        first_day, last_day = of_files[0], of_files[-1]
-    live = results.read(settings, lambda day: first_day <= day <= last_day)
-    backfilled = {name for name, result in live.found.items() if result.merged}
+    _show(replayed, shown=None if late == Late.ACCEPT else SHOWN)
     if into is None:
-        live, new = live.without(backfilled), new.without(backfilled)
-    changes = results.differences(live, new)
-    summary(
-        console,
-        "days computed",
-        new.days(),
-        (
-            (plan.records, "records of dailyAggr read"),
-            (new.counted(), "readings counted in their day"),
-            (new.rejected(), "readings rejected"),
-        ),
-    )
-    if backfilled and into is None:
-        console.print(f"{len(backfilled):>14,}  results of a backfill left as they are")
-    console.print()
-    compared(console, live, new, changes, ("live", "replay"), shown=None if late == Late.ACCEPT else SHOWN)
-    console.print()
-    if into is None:
-        results.write(settings, changes)
-        replaying.clear(own)
-        days = len({change.place.day for change in changes})
+        replaying.correct(settings, SPEC, replayed)
+        days = len({change.place.day for change in replayed.changes})
         console.print(
-            f"{len(changes):,} results of {days:,} days corrected: the bridge stores them"
-            if changes
+            f"{len(replayed.changes):,} results of {days:,} days corrected: the bridge stores them"
+            if replayed.changes
             else "the live results are right"
         )
         return
-    _store(own)
+    with console.status("writing the series"):
+        replaying.store(replayed)
     console.print(f"the series of {into} hold it; `python -m topics delete --prefix {into}` deletes the topics")
     if source is not None:
         console.print(f"take it over into the live results: python -m jobs merge {source}")
+
+
+def _show(replayed: replaying.Replayed, shown: int | None) -> None:
+    new = replayed.new
+    counts = (
+        (replayed.plan.records, "records of dailyAggr read"),
+        (new.counted(), "readings counted in their day"),
+        (new.rejected(), "readings rejected"),
+    )
+    summary(console, "days computed", new.days(), counts)
+    if replayed.backfilled:
+        console.print(f"{replayed.backfilled:>14,}  results of a backfill left as they are")
+    console.print()
+    compared(console, replayed.live, new, replayed.changes, ("live", "replay"), shown=shown)
+    console.print()
 
 
 @app.command()
@@ -234,7 +222,7 @@ def merge(
     for why in dict.fromkeys(choice.refused.values()):
         units = sorted((day, site) for (site, day), reason in choice.refused.items() if reason == why)
         for day, site in units[:SHOWN]:
-            console.print(f"refused: {site} {day_text(day)}")
+            console.print(f"refused: {site} {replaying.day_text(day)}")
         if len(units) > SHOWN:
             console.print(f"… and {len(units) - SHOWN:,} more")
         console.print(f"[red]{why}[/]")
@@ -249,13 +237,3 @@ def _day(text: str | None, option: str) -> int | None:
         return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()) * 1000
     except ValueError:
         raise UserError(f"{option} {text}: give a day as YYYY-MM-DD") from None
-
-
-def _store(settings: Settings) -> None:
-    """Write the series of a prefix by a command: jobs and ingest know each other through Kafka alone."""
-    command = [sys.executable, "-m", "ingest", "rebuild", "--replace"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings.environment()})
-    if done.returncode:
-        raise UserError(
-            f"the series were not written: IOT_PREFIX={settings.prefix} python -m ingest rebuild --replace does it"
-        )

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from operations.replay import day_text
 from operations.results import Change, Results
-from topics.names import DERIVED, LATE_REJECTED, Series
+from topics.series import LATE_REJECTED, OF_NAME, RAW, Series
 
 SHOWN = 20
 
@@ -62,7 +63,7 @@ def compared(
 
     ``names`` are those of old and new, for the columns' heads; ``shown`` is how many changes are, None: all.
     """
-    kinds = (*DERIVED, LATE_REJECTED)
+    kinds = [kind for kind in OF_NAME if kind != RAW]
     total = Counter(r.place.series for r in {**old.found, **new.found}.values())
     seen = Counter((change.place.series, _kind(change)) for change in changes)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -109,8 +110,3 @@ def _kind(change: Change) -> str:
     if change.old is None:
         return "new"
     return "gone" if change.new is None else "changed"
-
-
-def day_text(ms: int | None) -> str:
-    """A day, YYYY-MM-DD; a dash for None."""
-    return "–" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"

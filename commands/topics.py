@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import dead_letters
+from commands.results_report import progress
 from infrastructure.kafka import admin, partition_states
 from infrastructure.settings import load_settings
 from operations import audit as accounting
+from operations import migrate as migration
 from topics import catalogue
 
 app = typer.Typer(
@@ -64,7 +66,7 @@ def describe(prefix: Prefix = None) -> None:
     if not table.row_count:
         raise admin.TopicError("there are no topics: `python -m topics create` makes them")
     console.print(table, highlight=False)
-    for topic, entries in admin.configuration(settings).items():
+    for topic, entries in admin.configured(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)
 
 
@@ -100,6 +102,22 @@ def audit(prefix: Prefix = None) -> None:
 
 
 app.add_typer(dead_letters.app, name="deadletter")
+
+
+@app.command()
+def migrate(prefix: Prefix = None) -> None:
+    """Rewrite the results of a system of before version 0.2: they named their window, and name their day now.
+
+    Record by record: nothing is computed again. Neither the job nor a bridge may run. Killed, it is run again.
+    """
+    settings = load_settings(prefix=prefix)
+    with progress("records") as report:
+        done = migration.migrate(settings, lambda _step, count, total: report(count, total))
+    if done.records:
+        console.print(f"{done.records:>14,}  records rewritten, headers kept", highlight=False)
+        console.print(f"{done.results:>14,}  results stand, the same as before", highlight=False)
+    else:
+        console.print("there is nothing to migrate")
 
 
 @app.command()

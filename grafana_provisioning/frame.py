@@ -16,7 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from grafana_provisioning.targets import DATA_SOURCE
-from topics.names import DEFAULT_SITE, RAW
+from topics.names import DEFAULT_SITE
+from topics.series import RAW
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -10,7 +10,7 @@ from grafana_provisioning import panels, seven, targets
 from grafana_provisioning.frame import DAY_MS, HOUR_MS, Panel, frame, lay_out
 from grafana_provisioning.units import COUNT, Unit, unit
 from topics.catalogue import Catalogue, Sensor
-from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, LATE_REJECTED, RAW
+from topics.series import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, LATE_REJECTED, RAW
 
 UID = "iot-house"
 

@@ -8,7 +8,7 @@ from grafana_provisioning import panels, targets
 from grafana_provisioning.frame import DAY_MS, HOUR_MS, frame, lay_out
 from grafana_provisioning.units import COUNT
 from topics.catalogue import Catalogue
-from topics.names import AGG_DAY_COUNT, LATE_REJECTED, RAW
+from topics.series import AGG_DAY_COUNT, LATE_REJECTED, RAW
 
 UID = "iot-pipeline"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from grafana_provisioning.data_source import TYPE, UID
 from topics.catalogue import Catalogue
-from topics.names import DERIVED, LATE_REJECTED, RAW
+from topics.series import OF_NAME, RAW
 
 Json = Mapping[str, Any]
 Rule = Callable[[Json, Json, Catalogue], Iterator[str]]
@@ -22,7 +22,7 @@ Rule = Callable[[Json, Json, Catalogue], Iterator[str]]
 COMMANDS = ("ts.range", "ts.mrange", "ts.mget")
 AGGREGATIONS = ("avg", "count", "max", "min", "range", "sum", "first", "last", "std.p", "std.s", "var.p", "var.s")
 REDUCERS = ("avg", "sum", "min", "max", "range", "count", "std.p", "std.s", "var.p", "var.s")
-KINDS = (RAW, LATE_REJECTED, *DERIVED)
+KINDS = tuple(OF_NAME)
 LABELS = {"site", "sensor", "series", "unit"}
 GROUP_LABELS = {"site", "__reducer__"}
 FIELDS = {"refId", "datasource", "type", "query", "command", "keyName", "filter", "legend", "value"} | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from topics.names import AGG_DAY, AGG_DAY_DIFF, AGG_DAY_REST, LATE_REJECTED, RAW
+from topics.series import AGG_DAY, AGG_DAY_DIFF, AGG_DAY_REST, LATE_REJECTED, RAW
 
 
 class View(NamedTuple):

@@ -19,8 +19,9 @@ from infrastructure.settings import Settings
 from ingest.records import Point
 from topics import produced_at
 from topics.catalogue import Catalogue
-from topics.names import AGGREGATES, DERIVED, HISTORY, LATE_REJECTED, RAW, READINGS, REJECTED
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import REASONS
+from topics.series import DERIVED, OF_NAME, RAW
 
 SAMPLED = 100
 """Of so many records at the head of a batch the delay is told: on all of them it would take 3 % of the speed."""
@@ -44,7 +45,7 @@ class Counts:
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self.read = Counter[str](dict.fromkeys(self._names(settings), 0))
         """Records by topic, prefix included."""
-        self.written = Counter[str](dict.fromkeys((RAW, *DERIVED, LATE_REJECTED), 0))
+        self.written = Counter[str](dict.fromkeys(OF_NAME, 0))
         """Points by kind of series."""
         self.letters = Counter[str](dict.fromkeys(REASONS, 0))
         """Dead letters by reason."""

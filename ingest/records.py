@@ -11,10 +11,9 @@ import msgspec
 from infrastructure.settings import Settings, milliseconds
 from topics import results
 from topics.catalogue import Catalogue
-from topics.days import DAY_MS
 from topics.decoding import decode_loosely, exact
-from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 from topics.reading import LATEST_TS, SITE, Heartbeat, Invalid, Reading, Rules, judge, wrong_number
+from topics.series import DERIVED, LATE_REJECTED, RAW, Series
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -33,7 +32,6 @@ class Records:
 
     def __init__(self, catalogue: Catalogue, future_tolerance_ms: int) -> None:
         self._rules = Rules(sensors=catalogue, future_tolerance_ms=future_tolerance_ms)
-        self._days = results.Days(DAY_MS)
         self._sensors = catalogue
         self._raw: dict[tuple[str, str], Series] = {}
         """Raw series by site and sensor, of those that valid readings have named."""
@@ -73,11 +71,13 @@ class Records:
         return Point(series, ts, value)
 
     def aggregate(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
-        """A record of flinkAggr. The point's time is the start of the day that it describes."""
+        """A record of flinkAggr. The point's time is the start of the day that it describes.
+
+        Raises ``OldResultError`` for one in the form of before version 0.2.
+        """
         try:
-            named = results.aggregate_key(key or b"")
-            day = self._days.of(named)
-            emitted = None if value is None else results.aggregate(value)
+            named = results.result_key(key or b"")
+            emitted = None if value is None else results.result(value)
         except (msgspec.DecodeError, ValueError) as error:
             return Invalid("not_json", f"not an aggregate: {error}"[:200])
         if named.series not in DERIVED or not self._known(named.site, named.sensor):
@@ -86,9 +86,9 @@ class Records:
             )
         if emitted is not None and not isfinite(emitted.value):
             return Invalid("not_finite", "value is not a finite number")
-        if not 0 <= day <= LATEST_TS:
-            return Invalid("negative_ts", f"window_start {named.window_start[:40]} is not between 1970 and 9999")
-        return Point(Series(named.series, named.site, named.sensor), day, emitted.value if emitted else None)
+        if not 0 <= named.day <= LATEST_TS:
+            return Invalid("negative_ts", f"day {named.day} is not between 1970 and 9999")
+        return Point(Series(named.series, named.site, named.sensor), named.day, emitted.value if emitted else None)
 
     def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
         """A record of lateRej: the rejected reading, at its own ts; null withdraws a rejection."""

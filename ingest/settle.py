@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ingest.records import Point
-from topics.names import Series
+from topics.series import Series
 
 Place = tuple[Series, int]
 """Names a point: its series and its ts."""

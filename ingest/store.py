@@ -13,7 +13,7 @@ from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from ingest.records import Point
 from topics.catalogue import Catalogue
-from topics.names import RAW, Series
+from topics.series import OF_NAME, Series
 
 FIRST, LAST = "FIRST", "LAST"
 """Duplicate policies. Of a reading that is sent twice the first one counts; an aggregate's last correction counts."""
@@ -133,7 +133,7 @@ class Store:
         pipeline = self._redis.pipeline(transaction=False)
         for series in wanted:
             labels = series.labels(self._units[series.sensor], self._prefix)
-            policy = FIRST if series.kind == RAW else LAST
+            policy = FIRST if OF_NAME[series.kind].first else LAST
             flat = [word for label in labels.items() for word in label]
             pipeline.execute_command("TS.CREATE", self._key(series), "DUPLICATE_POLICY", policy, "LABELS", *flat)
         for series, outcome in zip(wanted, pipeline.execute(raise_on_error=False) if wanted else (), strict=True):

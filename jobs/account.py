@@ -10,15 +10,12 @@ from urllib.parse import quote
 
 from infrastructure.settings import Settings
 from jobs import cluster
-
-WINDOW = "GroupWindowAggregate"
-"""How the names of the windows' tasks begin. The daily one gets every accepted reading, the meters' some of them."""
+from jobs.spec import JobSpec, Operators
 
 FETCH_SECONDS = 0.5
 """Flink collects the numbers of the tasks when somebody asks, and answers with those of the time before."""
 
 _DROPPED = "numLateRecordsDropped"
-_REJECTED = re.compile(r"(rejected\[\d+\]): Writer")
 _TABLE = re.compile(r"KafkaSource-(?:\w+\.)*")
 
 
@@ -68,16 +65,16 @@ class Account:
         return self.state == "RUNNING" and all(task.running == task.instances for task in self.tasks)
 
 
-def account(settings: Settings) -> Account:
-    """The account of the job of these settings. Raises ``ClusterError`` when it does not run, or nobody answers."""
-    job = cluster.find(settings)
+def account(settings: Settings, spec: JobSpec) -> Account:
+    """The account of a job. Raises ``ClusterError`` when it does not run, or nobody answers."""
+    job = cluster.find(settings, spec)
     cluster.ask(settings, "/jobs/metrics")
     time.sleep(FETCH_SECONDS)
     vertices = cluster.ask(settings, f"/jobs/{job.id}")["vertices"]
     checkpoints = cluster.ask(settings, f"/jobs/{job.id}/checkpoints")
     restarts = cluster.ask(settings, f"/jobs/{job.id}/metrics?get=numRestarts")
-    measured = [_measured(settings, job.id, vertex) for vertex in vertices]
-    windows = [(v, m) for v, m in zip(vertices, measured, strict=True) if v["name"].startswith(WINDOW)]
+    measured = [_measured(settings, spec.operators, job.id, vertex) for vertex in vertices]
+    windows = [(v, m) for v, m in zip(vertices, measured, strict=True) if v["name"].startswith(spec.operators.window)]
     watermarks = [int(values.get(("currentInputWatermark", "min"), -1)) for _, values in windows]
     newest = checkpoints["latest"]["completed"]
     return Account(
@@ -104,10 +101,12 @@ _Values = dict[tuple[str, str], float]
 """Of each metric the sum, the least and the greatest of its instances."""
 
 
-def _measured(settings: Settings, job: str, vertex: dict[str, Any]) -> _Values:
+def _measured(settings: Settings, operators: Operators, job: str, vertex: dict[str, Any]) -> _Values:
     names = ["busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"]
-    names += [f"{sink}__Writer.numRecordsIn" for sink in _REJECTED.findall(vertex["name"])]
-    if vertex["name"].startswith(WINDOW):
+    names += [
+        f"{sink}__Writer.numRecordsIn" for sink in re.findall(rf"({operators.rejected}\[\d+\]): Writer", vertex["name"])
+    ]
+    if vertex["name"].startswith(operators.window):
         names += ["numRecordsIn", "currentInputWatermark", f"{vertex['name'].split(' -> ')[0]}.{_DROPPED}"]
     path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
     found = cluster.ask(settings, f"{path}?get={quote(','.join(names))}&agg=sum,min,max")

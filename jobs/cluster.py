@@ -1,4 +1,4 @@
-"""The Flink cluster: submit the job, list what runs, stop it with a savepoint."""
+"""The Flink cluster: submit a job, list what runs, stop one with a savepoint."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from urllib.parse import unquote, urlsplit
 import requests
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from jobs.bounds import Bounds
-from jobs.daily_aggregates import BOUNDED, DECLARATION, NAME
+from jobs.declaration import BOUNDED, DIGEST
+from jobs.spec import JobSpec
 from jobs.tools import Tools
 from topics.errors import UnavailableError, UserError
 
@@ -31,7 +32,6 @@ AWAY_SECONDS = 90
 STATE_REFUSED = "StateMigrationException"
 """In the stack trace of a job that cannot read a checkpoint's state."""
 JOB_NOT_FOUND = "FlinkJobNotFoundException"
-SCRIPT = ROOT / "jobs" / "daily_aggregates.py"
 
 
 class ClusterError(UserError):
@@ -69,29 +69,31 @@ class Job:
     started: int
 
 
-def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bounds: Bounds | None = None) -> str:
-    """Submit the job by ``flink run``; returns its id when all of its tasks run.
+def submit(
+    settings: Settings, tools: Tools, spec: JobSpec, *, savepoint: str | None = None, bounds: Bounds | None = None
+) -> str:
+    """Submit a job by ``flink run``; returns its id when all of its tasks run.
 
-    ``savepoint``: path of a savepoint or checkpoint to start from, or None to read dailyAggr from its beginning.
+    ``savepoint``: path of a savepoint or checkpoint to start from, or None to read its topic from the beginning.
     With ``bounds`` it ends by itself. Raises ``ClusterError`` when one of the same name runs already, task slots are
     missing, or Flink refuses.
     """
-    name = settings.prefix + NAME
+    name = spec.named(settings)
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
         raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
     check_savepoint(settings, savepoint)
-    wait_for_slots(settings)
+    wait_for_slots(settings, spec)
     rest = urlsplit(settings.flink.url)
     options = {
         "rest.address": rest.hostname,
         "rest.port": rest.port or 8081,
         "high-availability.type": "NONE",  # of the client: it need not ask ZooKeeper where the JobManager is
-        **state_options(settings),
+        **state_options(settings, spec),
     }
     command = [str(tools.flink), "run", "--target", "remote", "--detached"]
     command += [f"-D{option}={value}" for option, value in options.items()]
     command += ["--fromSavepoint", savepoint] if savepoint else []
-    command += ["--jarfile", str(tools.jar), "--pyClientExecutable", sys.executable, "--python", str(SCRIPT)]
+    command += ["--jarfile", str(tools.jar), "--pyClientExecutable", sys.executable, "--python", str(spec.script)]
     command += ["--bounds", bounds.encode()] if bounds else []
     done = subprocess.run(
         command,
@@ -116,9 +118,9 @@ def jobs(settings: Settings) -> list[Job]:
     ]
 
 
-def find(settings: Settings) -> Job:
+def find(settings: Settings, spec: JobSpec) -> Job:
     """The job of these settings. Raises ``ClusterError`` when it does not run."""
-    name = settings.prefix + NAME
+    name = spec.named(settings)
     for job in jobs(settings):
         if job.name == name:
             return job
@@ -131,9 +133,9 @@ def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
     return dict(found) if found else None
 
 
-def stop(settings: Settings, job: str) -> str:
+def stop(settings: Settings, spec: JobSpec, job: str) -> str:
     """Stop a job with a savepoint; returns the savepoint's path. Raises ``ClusterError`` when that fails."""
-    directory = f"{_state_uri(settings)}/savepoints"
+    directory = f"{_state_uri(settings, spec)}/savepoints"
     request = _post(settings, f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})["request-id"]
 
     @retry(
@@ -184,23 +186,23 @@ def declared(settings: Settings, job: str) -> Declared:
 
     known()
     parameters = _get(settings, f"/jobs/{job}/config").get("execution-config", {}).get("user-config", {})
-    return Declared(parameters.get(DECLARATION, ""), BOUNDED in parameters)
+    return Declared(parameters.get(DIGEST, ""), BOUNDED in parameters)
 
 
-def state_options(settings: Settings) -> dict[str, str]:
+def state_options(settings: Settings, spec: JobSpec) -> dict[str, str]:
     """Flink's options for where the job's checkpoints and savepoints go."""
     return {
-        "execution.checkpointing.dir": f"{_state_uri(settings)}/checkpoints",
-        "execution.checkpointing.savepoint-dir": f"{_state_uri(settings)}/savepoints",
+        "execution.checkpointing.dir": f"{_state_uri(settings, spec)}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{_state_uri(settings, spec)}/savepoints",
     }
 
 
-def newest_state(settings: Settings) -> str | None:
+def newest_state(settings: Settings, spec: JobSpec) -> str | None:
     """Path of the newest completed checkpoint or savepoint of the job of these settings; None when it has none.
 
     Raises ``ClusterError`` when they are not kept on this machine.
     """
-    uri = urlsplit(_state_uri(settings))
+    uri = urlsplit(_state_uri(settings, spec))
     if uri.scheme not in ("", "file"):
         raise ClusterError(f"{settings.job.checkpoint_uri} is not on this machine: name the checkpoint's path")
     directory = Path(unquote(uri.path))
@@ -216,7 +218,7 @@ def check_savepoint(settings: Settings, savepoint: str | None) -> None:
         raise ClusterError(f"there is no savepoint or checkpoint at {savepoint}: `--from latest` takes the newest one")
 
 
-def wait_for_slots(settings: Settings) -> None:
+def wait_for_slots(settings: Settings, spec: JobSpec) -> None:
     """Return when as many task slots are free as the job needs, or there is none at all: TaskManagers are starting.
 
     Raises ``ClusterError`` when others keep them: submitted now, the job would wait for minutes and say nothing.
@@ -236,14 +238,14 @@ def wait_for_slots(settings: Settings) -> None:
     if total and free < settings.job.parallelism:
         fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
         raise ClusterError(
-            f"{settings.prefix}{NAME} needs {settings.job.parallelism} task slots, and {free} of {total} are free: "
+            f"{spec.named(settings)} needs {settings.job.parallelism} task slots, and {free} of {total} are free: "
             f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.job.parallelism} slots "
             "(IOT_TASK_SLOTS of a local one)"
         )
 
 
-def _state_uri(settings: Settings) -> str:
-    return f"{settings.job.checkpoint_uri}/{settings.prefix}{NAME}"
+def _state_uri(settings: Settings, spec: JobSpec) -> str:
+    return f"{settings.job.checkpoint_uri}/{spec.named(settings)}"
 
 
 def wait_until_running(settings: Settings, job: str) -> None:

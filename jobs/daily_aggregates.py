@@ -1,143 +1,125 @@
-"""The Flink job: daily aggregates of the readings, with corrections, and the readings that came too late.
+"""The job of the daily aggregates, with corrections, and of the readings that came too late.
 
     flink run --jarfile "$(python -m jobs jar)" --python jobs/daily_aggregates.py [OPTIONS]
 
-Every record is processed inside Flink's JVM; this file only declares the job. The SQL stands in jobs/sql/.
+Every record is processed inside Flink's JVM; this file only declares the job. The SQL stands in
+jobs/sql/daily_aggregates/.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from commands import terminal
 
 # `flink run` starts this file from a directory of its own making.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import typer
+from infrastructure.settings import Settings, milliseconds
+from jobs import connector
+from jobs.bounds import NEVER, Bounds
+from jobs.spec import JobSpec, Operators
+from jobs.statements import constants, interval, options, text, texts
+from topics.catalogue import Catalogue
+from topics.days import DAY_MS
+from topics.names import AGGREGATES, READINGS, REJECTED
+from topics.reading import HEARTBEAT, LATEST_TS
+from topics.series import KINDS
 
-from infrastructure.settings import Settings, load_settings, milliseconds, variables
-from jobs.bounds import Bounds
-from jobs.statements import DEFINITIONS, RESULTS, open_for, parameters, statements
-from topics import catalogue
-
-if TYPE_CHECKING:
-    from pyflink.table import StatementSet
-
-NAME = "daily-aggregates"
-DECLARATION, BOUNDED = "declaration", "bounded"
-"""Parameters that Flink shows of a job: the digest of its declaration, and, of a bounded run only, that it is one."""
-
-app = typer.Typer(pretty_exceptions_enable=False)
+DAY = timedelta(days=1)
 
 
-def configuration(settings: Settings, bounds: Bounds | None = None) -> dict[str, str]:
-    """Flink's options for this job, apart from where it runs and where its checkpoints go."""
+def arguments(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = None) -> dict[str, str]:
+    """Every parameter of the SQL files; without ``bounds`` those of the live job."""
+    meters = catalogue.meters.items()
+    time = settings.time
     return {
-        "pipeline.name": settings.prefix + NAME,
-        "parallelism.default": str(settings.job.parallelism),
-        "pipeline.object-reuse": "true",
-        "table.local-time-zone": "UTC",
-        # The legacy windows support corrections; window TVFs do not.
-        "table.exec.emit.allow-lateness": f"{milliseconds(open_for(settings, bounds))} ms",
-        # Fire at once: a delayed firing would be lost when the window is purged in between (a fast replay).
-        "table.exec.emit.late-fire.enabled": "true",
-        "table.exec.emit.late-fire.delay": "0 s",
-        "execution.checkpointing.interval": f"{milliseconds(settings.job.checkpoint_interval)} ms",
-        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        # While none can be written (a full disk, say) results go on; `make status` shows how old the newest one is.
-        "execution.checkpointing.tolerable-failed-checkpoints": str(2**31 - 1),
-        "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1 s",
-        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        "kafka": options(connector.properties(settings.kafka), "properties."),
+        "topic": (settings.prefix if bounds is None else bounds.source) + READINGS,
+        "scan": options(_unbounded(settings) if bounds is None else _bounded(bounds), "scan."),
+        "first_ms": str(max(0, bounds.first_day - DAY_MS) if bounds else 0),
+        "first_day_ms": str(bounds.first_day if bounds else 0),
+        "last_ms": str(bounds.last_day + DAY_MS - 1 if bounds else LATEST_TS),
+        "aggregates_topic": settings.prefix + AGGREGATES,
+        "rejected_topic": settings.prefix + REJECTED,
+        "group": settings.prefix + settings.job.group,
+        "known_sensors": texts([HEARTBEAT, *catalogue]),
+        # There is always one: an empty list is no SQL.
+        "meters": texts(["", *(sensor.name for sensor in catalogue.values() if sensor.aggregate == "difference")]),
+        "aggregate_of": constants("STRING", ((s.name, text(s.aggregate)) for s in catalogue.values())),
+        "meter_of": constants("STRING", ((part, text(meter)) for meter, parts in meters for part in parts)),
+        "slot_of": constants("INT", ((part, str(n)) for _, parts in meters for n, part in enumerate(parts, 1))),
+        "parts_of": constants("INT", ((meter, str(1 + len(parts))) for meter, parts in meters)),
+        "day": interval(DAY),
+        "day_ms": str(DAY_MS),
+        "two_days": interval(2 * DAY),
+        "watermark_delay": interval(time.watermark_delay),
+        "watermark_delay_ms": str(milliseconds(time.watermark_delay)),
+        "allowed_lateness_ms": str(milliseconds(time.allowed_lateness)),
+        "memory_ms": str(milliseconds(time.allowed_lateness + time.catch_up + time.watermark_delay)),
+        "open_ms": str(milliseconds(_open_for(settings, bounds))),
+        "future_tolerance_ms": str(milliseconds(time.future_tolerance)),
+        "flush_ms": str(milliseconds(settings.job.sink_flush)),
+        "rest_ttl": f"{milliseconds(settings.job.rest_ttl)}ms",
     }
 
 
-def digest(settings: Settings) -> str:
-    """Names what the live job is declared by: SQL, with the catalogue in it, options, and the checkpoints' place."""
-    values = parameters(settings, catalogue.read(settings.sensors))
-    declared = [*statements([*DEFINITIONS, *RESULTS], values), configuration(settings), settings.job.checkpoint_uri]
-    return hashlib.sha256(json.dumps(declared).encode()).hexdigest()
+def flink_options(settings: Settings, bounds: Bounds | None = None) -> dict[str, str]:
+    """Flink's options that only this job needs."""
+    return {
+        # The legacy windows support corrections; window TVFs do not.
+        "table.exec.emit.allow-lateness": f"{milliseconds(_open_for(settings, bounds))} ms",
+        # Fire at once: a delayed firing would be lost when the window is purged in between (a fast replay).
+        "table.exec.emit.late-fire.enabled": "true",
+        "table.exec.emit.late-fire.delay": "0 s",
+        # A day is its window's start in another unit: what is a key of the windows is one of the sink, in order.
+        "table.exec.sink.upsert-materialize": "NONE",
+    }
 
 
-def _default(setting: str) -> str:
-    return next(f"IOT_{setting.upper()}, {v.info.default}" for v in variables() if v.name == setting)
+def _open_for(settings: Settings, bounds: Bounds | None) -> timedelta:
+    """For how long the windows stay open behind the watermark: L + C, in a bounded run to its end."""
+    return settings.time.allowed_lateness + (settings.time.catch_up if bounds is None else NEVER)
 
 
-@app.command()
-def main(
-    brokers: Annotated[str | None, typer.Option(help="Kafka, host:port.", show_default=_default("kafka"))] = None,
-    prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="Consumer group that shows the progress.", show_default=_default("job_group"))
-    ] = None,
-    parallelism: Annotated[
-        int | None, typer.Option(min=1, help="Instances of each operator.", show_default=_default("parallelism"))
-    ] = None,
-    allowed_lateness: Annotated[
-        str | None, typer.Option(help="L, seconds or ISO 8601.", show_default=_default("allowed_lateness"))
-    ] = None,
-    catch_up: Annotated[
-        str | None, typer.Option(help="C, seconds or ISO 8601.", show_default=_default("catch_up"))
-    ] = None,
-    watermark_delay: Annotated[
-        str | None, typer.Option(help="B, seconds or ISO 8601.", show_default=_default("watermark_delay"))
-    ] = None,
-    watermark_idleness: Annotated[
-        str | None, typer.Option(help="Wall time, seconds or ISO 8601.", show_default=_default("watermark_idleness"))
-    ] = None,
-    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
-    bounds: Annotated[
-        str | None, typer.Option(help="A bounded run: what `python -m jobs replay` passes on.", hidden=True)
-    ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
-) -> None:
-    """Aggregate dailyAggr by day; every other setting comes from the environment (README, Settings)."""
-    settings = load_settings(
-        kafka=brokers,
-        prefix=prefix,
-        job_group=group,
-        parallelism=parallelism,
-        allowed_lateness=allowed_lateness,
-        catch_up=catch_up,
-        watermark_delay=watermark_delay,
-        watermark_idleness=watermark_idleness,
-        sensors=sensors,
-    )
-    results = declare(settings, Bounds.decode(bounds) if bounds else None)
-    if explain:
-        print(results.explain())
-    else:
-        results.execute()
+def _unbounded(settings: Settings) -> Mapping[str, str]:
+    return {
+        "startup.mode": "earliest-offset",
+        "watermark.idle-timeout": f"{milliseconds(settings.time.watermark_idleness)} ms",
+        "watermark.alignment.group": "readings",
+        "watermark.alignment.max-drift": f"{milliseconds(settings.time.watermark_drift)} ms",
+        "watermark.alignment.update-interval": "100 ms",
+    }
 
 
-def declare(settings: Settings, bounds: Bounds | None = None, **options: str) -> StatementSet:
-    """The job as one statement set, not yet submitted; ``options`` are Flink's and go before the job's own.
+def _bounded(bounds: Bounds) -> Mapping[str, str]:
+    """No idleness: a partition that is slow must hold the windows open, and one that is done does not."""
 
-    With ``bounds`` it ends when it has read them.
+    def offsets(of: Mapping[int, int]) -> str:
+        return ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(of.items()))
 
-    Raises ``UserError`` when the catalogue cannot be read.
-    """
-    values = parameters(settings, catalogue.read(settings.sensors), bounds)
-    # PyFlink takes a second to import: --help and a mistake need not wait for it.
-    from pyflink.table import EnvironmentSettings, TableEnvironment
+    return {
+        "startup.mode": "specific-offsets",
+        "startup.specific-offsets": offsets(bounds.start),
+        "bounded.mode": "specific-offsets",
+        "bounded.specific-offsets": offsets(bounds.end),
+    }
 
-    environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    told = f"{BOUNDED}:true" if bounds else f"{DECLARATION}:{digest(settings)}"
-    options |= {"pipeline.global-job-parameters": told}
-    for option, value in (configuration(settings, bounds) | options).items():
-        environment.get_config().set(option, value)
-    for statement in statements(DEFINITIONS, values):
-        environment.execute_sql(statement)
-    results = environment.create_statement_set()
-    for statement in statements(RESULTS, values):
-        results.add_insert_sql(statement)
-    return results
 
+SPEC = JobSpec(
+    name="daily-aggregates",
+    script=Path(__file__).resolve(),
+    sql="daily_aggregates",
+    arguments=arguments,
+    options=flink_options,
+    reads=READINGS,
+    writes=(AGGREGATES, REJECTED),
+    operators=Operators(window="GroupWindowAggregate", rejected="rejected"),
+    series=tuple(kind for kind in KINDS if kind.topic in (AGGREGATES, REJECTED)),
+)
 
 if __name__ == "__main__":
-    terminal.run(app, "flink run --python jobs/daily_aggregates.py")
+    from commands.declare import run
+
+    run(SPEC)

@@ -20,11 +20,11 @@ from infrastructure.kafka.lag import LagReader
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.account import Account, account
+from jobs.spec import JobSpec
 from topics.errors import UserError
-from topics.names import READINGS
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, spec: JobSpec) -> None:
     """Serve the metrics at ``job_metrics`` until SIGTERM or Ctrl-C.
 
     Raises ``UserError`` when the port cannot be had, since this process has nothing else to do.
@@ -32,7 +32,7 @@ def serve(settings: Settings) -> None:
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    if not metrics_endpoint.serve(JobMetrics(settings), settings.monitoring.job_port, "IOT_JOB_METRICS"):
+    if not metrics_endpoint.serve(JobMetrics(settings, spec), settings.monitoring.job_port, "IOT_JOB_METRICS"):
         raise UserError("no metrics of the job are served: set IOT_JOB_METRICS to a port that is free")
     done.wait()
 
@@ -40,15 +40,16 @@ def serve(settings: Settings) -> None:
 class JobMetrics(Collector):
     """Asks Flink and Kafka when it is asked itself. What does not answer has no metrics, apart from a 0 for the job."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, spec: JobSpec) -> None:
         self._settings = settings
-        self._readings = settings.prefix + READINGS
+        self._spec = spec
+        self._readings = settings.prefix + spec.reads
         self._lag = LagReader(settings, settings.job.group)
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
         try:
-            found = account(self._settings)
+            found = account(self._settings, self._spec)
         except cluster.ClusterError:
             found = None
         running = GaugeMetricFamily("iot_job_running", "1 when every task of the job runs.", bool(found and found.runs))

@@ -16,9 +16,10 @@ from topics import results
 from topics.catalogue import Catalogue
 from topics.days import day_of
 from topics.decoding import decode
-from topics.names import AGG_DAY_COUNT, AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.origin import Origin
 from topics.reading import Heartbeat, Invalid, Rules
+from topics.series import AGG_DAY_COUNT
 
 Day = tuple[str, str, int]
 """Site, sensor and start of the day, epoch ms."""
@@ -167,17 +168,16 @@ def _rejected(settings: Settings) -> dict[Day, set[int]]:
 def _counts(settings: Settings) -> dict[Day, tuple[int, bool]]:
     """Readings counted by day, and whether a merge has brought that."""
     counts: dict[Day, tuple[int, bool]] = {}
-    days = results.Days(0)
     for message in read_topic(settings.kafka, settings.prefix + AGGREGATES):
         with suppress(ValueError):
-            key = results.aggregate_key(message.key() or b"")
+            key = results.result_key(message.key() or b"")
             if key.series != AGG_DAY_COUNT:
                 continue
-            day = (key.site, key.sensor, days.of(key))
+            day = (key.site, key.sensor, key.day)
             if (value := message.value()) is None:
                 counts.pop(day, None)
             else:
-                counts[day] = (results.aggregate(value).count, results.is_merged(message))
+                counts[day] = (results.result(value).count, results.is_merged(message))
     return counts
 
 

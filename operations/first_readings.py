@@ -7,7 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from ingest.records import Point
-from topics.names import Series
+from topics.series import Series
 
 
 @dataclass(slots=True)

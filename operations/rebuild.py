@@ -48,8 +48,9 @@ from ingest.store import Store, StoreError
 from operations.first_readings import FirstReadings
 from topics.catalogue import Catalogue
 from topics.errors import UnavailableError, UserError
-from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
 from topics.reading import Invalid
+from topics.series import RAW, Series
 
 AGAIN = "Nothing is lost by that: run it again."
 

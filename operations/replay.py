@@ -15,21 +15,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from commands.results_report import day_text
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.partition_states import describe
 from infrastructure.kafka.reader import TopicReadError
 from infrastructure.settings import Settings, milliseconds
 from jobs import cluster
 from jobs.bounds import NEVER, Bounds
-from jobs.daily_aggregates import NAME
+from jobs.spec import JobSpec
 from jobs.tools import Tools
+from operations import results
 from operations.clock import watermark
+from operations.rebuild import Rebuild
+from operations.results import Change, Results
 from topics import catalogue
 from topics.catalogue import Catalogue
 from topics.days import DAY_MS
 from topics.errors import UserError
-from topics.names import AGGREGATES, READINGS, REJECTED
+from topics.names import READINGS
 
 ASIDE = "replay."
 """Prefix of the results of a replay that corrects the live ones, until it has."""
@@ -117,9 +119,82 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     return Plan(bounds, left_out)
 
 
+class Request(NamedTuple):
+    """What is to be computed again.
+
+    ``first`` and ``last``: days (start, epoch ms; None: as far as possible). ``into``: prefix that gets the results;
+    None corrects the live ones. ``source``: prefix of a backfill whose readings are computed, None: the live readings.
+    ``accept_late``: no reading is too late.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    into: str | None = None
+    source: str | None = None
+    accept_late: bool = False
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay has come to. ``own``: the settings under which its results stand.
+
+    ``live`` and ``new`` are the results before and by the replay, ``changes`` how they differ; ``backfilled`` counts
+    live results of a backfill, which a correction leaves as they are.
+    """
+
+    plan: Plan
+    own: Settings
+    live: Results
+    new: Results
+    changes: list[Change]
+    backfilled: int
+
+
+def requested(settings: Settings, request: Request) -> Plan:
+    """The plan of a request. Raises ``UserError`` when no day is left."""
+    read_from = settings if request.source is None else settings.replace(prefix=request.source)
+    return plan(read_from, request.first, request.last, correcting=request.into is None)
+
+
+def compute(
+    settings: Settings,
+    tools: Tools,
+    spec: JobSpec,
+    request: Request,
+    what: Plan,
+    *,
+    report: Callable[[Progress], None] = lambda _: None,
+    said: Callable[[str], None] = lambda _: None,
+) -> Replayed:
+    """Run the job over a plan's records, and compare its results with the live ones. Raises as ``run`` does."""
+    read_from = settings if request.source is None else settings.replace(prefix=request.source)
+    target = settings.prefix + ASIDE if request.into is None else request.into
+    own = run(read_from, tools, spec, what, target, accept_late=request.accept_late, report=report, said=said)
+    new = results.read(own)
+    first, last = what.bounds.first_day, what.bounds.last_day
+    if request.source is not None and (of_files := new.days()):
+        first, last = of_files[0], of_files[-1]
+    live = results.read(settings, lambda day: first <= day <= last)
+    backfilled = {name for name, result in live.found.items() if result.merged} if request.into is None else set()
+    live, new = live.without(backfilled), new.without(backfilled)
+    return Replayed(what, own, live, new, results.differences(live, new), len(backfilled))
+
+
+def correct(settings: Settings, spec: JobSpec, replayed: Replayed) -> None:
+    """Correct the live results by a replay that was requested for it, and delete its own topics."""
+    results.write(settings, replayed.changes)
+    clear(replayed.own, spec)
+
+
+def store(replayed: Replayed) -> None:
+    """Write the results of a replay with a prefix of its own into Redis, in place of the prefix' series."""
+    Rebuild(replayed.own, catalogue.read(replayed.own.sensors)).run(replace=True)
+
+
 def run(
     settings: Settings,
     tools: Tools,
+    spec: JobSpec,
     what: Plan,
     into: str,
     *,
@@ -138,12 +213,12 @@ def run(
     if accept_late:
         update["allowed_lateness"] = NEVER
     own = settings.replace(**update)
-    _refuse_to_disturb(own, what.bounds.source)
-    with _cancelled_on_error(own):
+    _refuse_to_disturb(own, spec, what.bounds.source)
+    with _cancelled_on_error(own, spec):
         for attempt in range(1, ATTEMPTS + 1):
-            clear(own)
-            admin.create(own, (AGGREGATES, REJECTED))
-            job = submit(own, tools, bounds=what.bounds)
+            clear(own, spec)
+            admin.create(own, spec.writes)
+            job = submit(own, tools, spec, bounds=what.bounds)
             if _watched_to_its_end(own, job, what, report):
                 return own
             cluster.cancel(own, job)
@@ -174,9 +249,9 @@ def _watched_to_its_end(settings: Settings, job: str, what: Plan, report: Callab
     return False
 
 
-def clear(settings: Settings) -> None:
-    """Delete the topics that hold results of these settings."""
-    admin.delete(settings, (AGGREGATES, REJECTED))
+def clear(settings: Settings, spec: JobSpec) -> None:
+    """Delete the topics that hold the job's results under these settings."""
+    admin.delete(settings, spec.writes)
 
 
 def described(left_out: list[LeftOut]) -> Iterator[str]:
@@ -191,13 +266,13 @@ def described(left_out: list[LeftOut]) -> Iterator[str]:
         yield f"left out: {days}: {why}"
 
 
-def _refuse_to_disturb(settings: Settings, source: str) -> None:
+def _refuse_to_disturb(settings: Settings, spec: JobSpec, source: str) -> None:
     """Raise ``UserError`` when the results of a system that is at work would be replaced."""
     if settings.prefix != source and settings.prefix + READINGS in admin.partitions(settings.kafka):
         raise UserError(
             f"{settings.prefix}{READINGS} is there: {settings.prefix} is a system of its own. Choose another"
         )
-    if running := [job for job in cluster.jobs(settings) if job.name == settings.prefix + NAME]:
+    if running := [job for job in cluster.jobs(settings) if job.name == spec.named(settings)]:
         raise UserError(f"{running[0].name} runs already ({running[0].id}): wait for it, or cancel it")
 
 
@@ -251,14 +326,19 @@ def _oldest_day(settings: Settings, begin: dict[int, int], newest: int) -> int:
 
 
 @contextmanager
-def _cancelled_on_error(settings: Settings) -> Iterator[None]:
+def _cancelled_on_error(settings: Settings, spec: JobSpec) -> Iterator[None]:
     try:
         yield
     except BaseException:
         with suppress(cluster.ClusterError):
-            cluster.cancel(settings, cluster.find(settings).id)
-        clear(settings)
+            cluster.cancel(settings, cluster.find(settings, spec).id)
+        clear(settings, spec)
         raise
+
+
+def day_text(ms: int | None) -> str:
+    """A day, YYYY-MM-DD; a dash for None."""
+    return "–" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
 
 
 def _instant(ms: int) -> str:

@@ -13,8 +13,9 @@ from infrastructure.kafka.reader import read_topic
 from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings
 from topics import results
-from topics.days import DAY_MS, day_of
-from topics.names import AGG_DAY_COUNT, AGGREGATES, LATE_REJECTED, REJECTED
+from topics.days import day_of
+from topics.names import AGGREGATES, REJECTED
+from topics.series import AGG_DAY_COUNT, LATE_REJECTED
 
 
 class Place(NamedTuple):
@@ -81,7 +82,6 @@ class Change(NamedTuple):
 
 def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> Results:
     """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``TopicReadError``."""
-    days = results.Days(DAY_MS)
     standing = Results()
 
     def keep(topic: str, message: Message, place: Place) -> None:
@@ -91,7 +91,7 @@ def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> 
             return
         merged = results.is_merged(message)
         if topic == AGGREGATES:
-            emitted = results.aggregate(message.value())
+            emitted = results.result(message.value())
             value, count = emitted.value, emitted.count
         else:
             value, count = results.rejected(message.value()).value, 1
@@ -99,10 +99,9 @@ def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> 
 
     for message in read_topic(settings.kafka, settings.prefix + AGGREGATES):
         with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
-            key = results.aggregate_key(message.key() or b"")
-            day = days.of(key)
-            if wanted(day):
-                keep(AGGREGATES, message, Place(key.series, key.site, key.sensor, day, day))
+            key = results.result_key(message.key() or b"")
+            if wanted(key.day):
+                keep(AGGREGATES, message, Place(key.series, key.site, key.sensor, key.day, key.day))
     for message in read_topic(settings.kafka, settings.prefix + REJECTED):
         with suppress(ValueError):
             reading = results.rejected_key(message.key() or b"")

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from topics.errors import UserError
-from topics.names import DERIVED, LATE_REJECTED, RAW
+from topics.series import OF_NAME
 
 CHUNK = 50_000
 """Most points in one answer of Redis."""
@@ -72,7 +72,7 @@ class StoredSeries:
 
     def _filtered(self, filters: Sequence[str]) -> list[Stored]:
         # RedisTimeSeries wants one filter that a label equals something; this one every series of ours passes.
-        ours = (f"series=({','.join((RAW, *DERIVED, LATE_REJECTED))})", f"prefix={self._prefix}")
+        ours = (f"series=({','.join(OF_NAME)})", f"prefix={self._prefix}")
         try:
             answer = self._redis.execute_command("TS.MGET", "WITHLABELS", "FILTER", *ours, *filters)
         except ResponseError as error:

@@ -23,7 +23,8 @@ from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack, where_to_look
 from topics.errors import UserError
-from topics.names import AGG_DAY_COUNT, DEFAULT_SITE, READINGS, Series
+from topics.names import DEFAULT_SITE, READINGS
+from topics.series import AGG_DAY_COUNT, Series
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)

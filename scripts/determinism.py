@@ -21,6 +21,7 @@ from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from operations import replay, results
 from operations.results import Results
@@ -34,7 +35,7 @@ from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from topics.encoding import Message
 from topics.errors import UserError
-from topics.names import Series
+from topics.series import Series
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -201,16 +202,16 @@ def _padded(messages: Iterator[Message], slow: int) -> Iterator[Message]:
 def _replayed(stack: Stack, settings: Settings, case: Case, number: int, cleaning: ExitStack) -> Settings:
     into = f"determinism-replay-{number}."
     own = settings.replace(prefix=into)
-    cleaning.callback(replay.clear, own)
+    cleaning.callback(replay.clear, own, SPEC)
     killed = not case.killed
 
     def watched(_progress: replay.Progress) -> None:
         nonlocal killed
-        if not killed and cluster.last_checkpoint(own, cluster.find(own).id):
+        if not killed and cluster.last_checkpoint(own, cluster.find(own, SPEC).id):
             os.kill(stack.pid("taskmanager"), signal.SIGKILL)
             killed = True
 
-    replay.run(settings, local_tools(settings), replay.plan(settings), into, submit=warm.submit, report=watched)
+    replay.run(settings, local_tools(settings), SPEC, replay.plan(settings), into, submit=warm.submit, report=watched)
     if not killed:
         raise UserError("the replay was over before its first checkpoint: give it more --sites")
     return own
@@ -225,7 +226,7 @@ def _live(
     pace: float,
     wanted: dict[str, oracle.Points],
 ) -> Settings:
-    job = warm.submit(settings, local_tools(settings))
+    job = warm.submit(settings, local_tools(settings), SPEC)
     try:
         publisher = RepeatingPublisher(settings, simulation.catalogue)
         killed = not case.killed

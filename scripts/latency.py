@@ -25,7 +25,7 @@ from scripts.demo import refuse_to_mix
 from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack
-from topics.names import DERIVED
+from topics.series import DERIVED
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)

@@ -18,9 +18,18 @@ from infrastructure.settings import Settings, milliseconds
 from operations import results as results_in_topics
 from producer.simulation import DECIMALS, Simulation
 from topics.catalogue import Catalogue
-from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_DIFF, AGG_DAY_REST, DERIVED, LATE_REJECTED, RAW, Series
+from topics.series import (
+    AGG_DAY,
+    AGG_DAY_COUNT,
+    AGG_DAY_DIFF,
+    AGG_DAY_REST,
+    LATE_REJECTED,
+    OF_NAME,
+    RAW,
+    Series,
+)
 
-KINDS = (RAW, LATE_REJECTED, *DERIVED)
+KINDS = tuple(OF_NAME)
 """Kinds of series."""
 TOLERANCE = 1e-9
 Points = dict[int, float]

@@ -33,7 +33,8 @@ from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from scripts.stack.system import start_stack
 from topics.errors import UserError
-from topics.names import RAW, READINGS
+from topics.names import READINGS
+from topics.series import RAW
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)

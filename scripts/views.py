@@ -15,7 +15,8 @@ from grafana_provisioning.seven import CHARTS, TABLES
 from infrastructure.settings import Settings
 from scripts.oracle import Points
 from topics.catalogue import Catalogue
-from topics.names import DEFAULT_SITE, Series
+from topics.names import DEFAULT_SITE
+from topics.series import Series
 
 HEIGHT = 8
 ROWS = 14

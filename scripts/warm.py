@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
-from jobs.daily_aggregates import declare
+from jobs.declaration import declare
+from jobs.spec import JobSpec
 from jobs.tools import Tools, java_home
 
 
@@ -37,17 +38,19 @@ def remote(settings: Settings, jar: Path) -> dict[str, str]:
     }
 
 
-def submit(settings: Settings, tools: Tools, *, savepoint: str | None = None, bounds: Bounds | None = None) -> str:
+def submit(
+    settings: Settings, tools: Tools, spec: JobSpec, *, savepoint: str | None = None, bounds: Bounds | None = None
+) -> str:
     """The same as ``cluster.submit``, in a second or two instead of ten or twenty."""
     cluster.check_savepoint(settings, savepoint)
-    cluster.wait_for_slots(settings)
+    cluster.wait_for_slots(settings, spec)
     options = {
         **remote(settings, tools.jar),
-        **cluster.state_options(settings),
+        **cluster.state_options(settings, spec),
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }
     with pyflink():
-        job = str(declare(settings, bounds, **options).execute().get_job_client().get_job_id())
+        job = str(declare(settings, spec, bounds, **options).execute().get_job_client().get_job_id())
     cluster.wait_until_running(settings, job)
     return job
 

@@ -18,7 +18,7 @@ from scripts.oracle import Points, expected
 from scripts.stack.paths import redis_home
 from tests.running import wait_for
 from topics import catalogue
-from topics.names import DERIVED, LATE_REJECTED, RAW, Series
+from topics.series import OF_NAME, RAW, Series
 
 START = 1577836800000  # 2020-01-01T00:00Z
 PASSWORD = "seen-by-nobody"
@@ -43,7 +43,7 @@ def fill(port: int, directory: Path) -> Filled:
     right = expected(Simulation(sensors, seed=1, start=START, sites=sites), ticks_of(14), settings)
     named = {
         series.key(): series
-        for kind in (RAW, LATE_REJECTED, *DERIVED)
+        for kind in OF_NAME
         for site in sites
         for sensor in sensors
         for series in [Series(kind, site, sensor)]

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts import warm
 
@@ -37,12 +38,12 @@ def wait_for(condition: Callable[[], T], what: str, seconds: float = PATIENCE, e
 
 def submit(settings: Settings, savepoint: str | None = None) -> str:
     """Submit the job of these settings as a user does, by `flink run`; returns its id."""
-    return cluster.submit(settings, local_tools(settings), savepoint=savepoint)
+    return cluster.submit(settings, local_tools(settings), SPEC, savepoint=savepoint)
 
 
 def submit_quickly(settings: Settings, savepoint: str | None = None) -> str:
     """Submit the same job from this process, whose JVM is warm after the first one; returns the job's id."""
-    return warm.submit(settings, local_tools(settings), savepoint=savepoint)
+    return warm.submit(settings, local_tools(settings), SPEC, savepoint=savepoint)
 
 
 class Bridging:

@@ -13,6 +13,7 @@ from infrastructure.settings import ROOT, Settings
 from ingest.metrics import BridgeMetrics, Counts
 from jobs import metrics as job_metrics
 from jobs.account import Account, Checkpoint, Task
+from jobs.daily_aggregates import SPEC
 from producer.metrics import ProducerMetrics
 from producer.run import Progress
 from producer.simulation import Simulation
@@ -41,7 +42,7 @@ def families(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
     monkeypatch.setattr("jobs.metrics.LagReader", Lag)
     monkeypatch.setattr(
         "jobs.metrics.account",
-        lambda _: Account("RUNNING", 0, 0, 1, 0, Checkpoint(0, 0, 0), 1, 1, 0, 0, [Task("Source", 1, 1, 0.5, 0.5)]),
+        lambda *_: Account("RUNNING", 0, 0, 1, 0, Checkpoint(0, 0, 0), 1, 1, 0, 0, [Task("Source", 1, 1, 0.5, 0.5)]),
     )
     monkeypatch.setattr(
         "jobs.cluster.ask", lambda *_: {"taskmanagers": 1, "slots-available": 1, "slots-total": 4, "jobs-running": 1}
@@ -51,7 +52,7 @@ def families(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
     producer.progress = Progress(1, 1, 0, 1, newest={"mean": 0})
     counts = Counts(settings, SENSORS)
     counts.newest["TH1"] = counts.days["AggDay"] = 0
-    collectors = producer, BridgeMetrics(settings, counts), job_metrics.JobMetrics(settings)
+    collectors = producer, BridgeMetrics(settings, counts), job_metrics.JobMetrics(settings, SPEC)
     return [family for collector in collectors for family in collector.collect()]
 
 

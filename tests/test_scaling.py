@@ -14,8 +14,8 @@ from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts.oracle import expected
 from topics import catalogue
-from topics.names import DERIVED, LATE_REJECTED, RAW, Series
 from topics.partitions import first_partitions
+from topics.series import OF_NAME, Series
 
 PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -53,12 +53,7 @@ def test_the_fullest_partition_is_as_full_as_the_page_says(partitions: int, fact
 
 
 def test_no_key_has_a_hash_tag_and_a_batch_spans_slots() -> None:
-    keys = [
-        Series(kind, site, sensor).key("test.")
-        for kind in (RAW, *DERIVED, LATE_REJECTED)
-        for site in site_names(3)
-        for sensor in SENSORS
-    ]
+    keys = [Series(kind, site, sensor).key("test.") for kind in OF_NAME for site in site_names(3) for sensor in SENSORS]
     assert not set("".join(keys)) - set(string.ascii_letters + string.digits + "_.:-")
     assert len({key_slot(key.encode()) for key in keys}) > len(keys) * 0.9, "each by its whole key"
 

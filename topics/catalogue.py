@@ -11,14 +11,13 @@ from typing import Literal
 import msgspec
 
 from topics.errors import UserError
+from topics.series import OF_NAME, RAW, Aggregate
 
 MAX_PARTS = 8
 """Consumers that one meter can have: the slots of jobs/sql/results.sql."""
 
 MAX_RANGE = 100_000_000
 """Widest range of simulated values: tenths of them must fit into 31 bits."""
-KINDS = ("AggDayCount", "AggDayDiff", "AggDayRest", "AggDay", "LateRej")
-"""What stands before a sensor's name in the names of its derived series."""
 
 
 class CatalogueError(UserError):
@@ -38,7 +37,7 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str = ""
     unit: str
     cadence: Literal["15min", "daily", "random"]
-    aggregate: Literal["mean", "sum", "difference"]
+    aggregate: Aggregate
     partition_class: str = msgspec.field(name="class")
     part_of: str | None = None
     low: float = 0.0
@@ -101,7 +100,7 @@ def read(path: Path) -> Catalogue:
         raise CatalogueError(f"{path} describes no sensor")
     owners: dict[str, str] = {}
     for name in sensors:
-        for key in (kind + name for kind in ("", *KINDS)):
+        for key in (kind + name for kind in ("", *(kind for kind in OF_NAME if kind != RAW))):
             if (other := owners.setdefault(key, name)) != name:
                 raise CatalogueError(f"{path}, sensor {name}: its series {key} would be called like one of {other}")
     return catalogue

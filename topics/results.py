@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 from confluent_kafka import Message
 
-from topics.names import AGG_DAY_DIFF
+from topics.errors import UserError
 
 MERGED = "merged"
 """Header of a result that came from a backfill; its value is the backfill's prefix."""
 
 
-class AggregateKey(msgspec.Struct, frozen=True):
-    """Names an aggregate. ``window_start`` is written as Flink writes a TIMESTAMP_LTZ."""
+class OldResultError(UserError):
+    """A result in the form of before version 0.2, which named its window in place of its day."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "flinkAggr holds results in the form of before version 0.2: with the job and the bridge stopped, "
+            "`python -m topics migrate` rewrites them"
+        )
+
+
+class ResultKey(msgspec.Struct, frozen=True):
+    """Names a result. ``day`` is the start of the day that it describes, epoch ms."""
 
     series: str
     site: str
     sensor: str
-    window_start: str
+    day: int
 
 
-class Aggregate(AggregateKey, frozen=True):
-    """An aggregate; a null record withdraws the one of its key."""
+class Result(ResultKey, frozen=True):
+    """A result: its value, and how many readings it is made of. A tombstone deletes the one of its key."""
 
-    window_end: str
     value: float
     count: int
 
@@ -39,31 +49,53 @@ class RejectedKey(msgspec.Struct, frozen=True):
 
 
 class Rejected(RejectedKey, frozen=True):
-    """A rejected reading; a null record takes the rejection of its key back."""
+    """A rejected reading; a tombstone takes the rejection of its key back."""
 
     value: float
 
 
-aggregate_key = msgspec.json.Decoder(AggregateKey).decode
-aggregate = msgspec.json.Decoder(Aggregate).decode
-rejected_key = msgspec.json.Decoder(RejectedKey).decode
-rejected = msgspec.json.Decoder(Rejected).decode
-"""These four raise ``msgspec.DecodeError`` (a ``ValueError``) for what is no such record."""
+_result_key: Callable[[bytes], ResultKey] = msgspec.json.Decoder(ResultKey).decode
+result: Callable[[bytes], Result] = msgspec.json.Decoder(Result).decode
+rejected_key: Callable[[bytes], RejectedKey] = msgspec.json.Decoder(RejectedKey).decode
+rejected: Callable[[bytes], Rejected] = msgspec.json.Decoder(Rejected).decode
+"""These three raise ``msgspec.DecodeError`` (a ``ValueError``) for what is no such record."""
+
+
+class OldResultKey(msgspec.Struct, frozen=True):
+    """Named a result before version 0.2, by the first day of its window."""
+
+    series: str
+    site: str
+    sensor: str
+    window_start: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$")]
+
+
+old_result_key: Callable[[bytes], OldResultKey] = msgspec.json.Decoder(OldResultKey).decode
+"""Raises ``msgspec.DecodeError`` for what is none."""
+
+
+def result_key(key: bytes) -> ResultKey:
+    """The key of a record of flinkAggr.
+
+    Raises ``msgspec.DecodeError`` (a ``ValueError``) for what is none, ``OldResultError`` for one of an old system.
+    """
+    try:
+        return _result_key(key)
+    except msgspec.DecodeError:
+        if is_old(key):
+            raise OldResultError from None
+        raise
+
+
+def is_old(key: bytes | None) -> bool:
+    """Whether this is the key of a result of before version 0.2."""
+    try:
+        old_result_key(key or b"")
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def is_merged(message: Message) -> bool:
     """Whether a result came from a backfill."""
     return any(name == MERGED for name, _ in message.headers() or ())
-
-
-class Days:
-    """Which day an aggregate describes."""
-
-    def __init__(self, before_ms: int) -> None:
-        """``before_ms``: how much longer the sliding window is than a day."""
-        self._before = {AGG_DAY_DIFF: before_ms}
-
-    def of(self, key: AggregateKey) -> int:
-        """Start of the day in epoch ms. Raises ``ValueError`` for a malformed ``window_start``."""
-        start = datetime.strptime(key.window_start, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC)
-        return int(start.timestamp()) * 1000 + self._before.get(key.series, 0)

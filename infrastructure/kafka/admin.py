@@ -78,10 +78,15 @@ def partitions(kafka: KafkaSettings) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
+def create(
+    settings: Settings,
+    only: Container[str] = TOPICS,
+    configuration: Mapping[str, Mapping[str, str]] = CONFIGURATION,
+) -> list[str]:
     """Create the topics that are not there, or ``only`` some of them; returns their names. Idempotent.
 
     Topics of an earlier version get the configuration that they lack; what somebody has set on them stays.
+    ``configuration``: of each topic, where it differs from the broker's.
 
     Raises ``TopicError`` when Kafka refuses, or when dailyAggr is there with another number of partitions: a
     sensor's readings would change their partition, and with it their order.
@@ -98,14 +103,16 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
             settings.prefix + topic,
             num_partitions=settings.partitions if topic in (READINGS, HISTORY) else 1,
             replication_factor=-1,  # the broker's default
-            config=configuration,
+            config=dict(entries),
         )
-        for topic, configuration in CONFIGURATION.items()
+        for topic, entries in configuration.items()
         if topic in only and settings.prefix + topic not in there
     ]
     created = []
     admin = client(settings.kafka)
-    _configure(settings, {settings.prefix + topic: CONFIGURATION[topic] for topic in CONFIGURATION if topic in only})
+    _configure(
+        settings, {settings.prefix + topic: entries for topic, entries in configuration.items() if topic in only}
+    )
     for name, future in (admin.create_topics(wanted, operation_timeout=TIMEOUT) if wanted else {}).items():
         try:
             future.result()
@@ -119,7 +126,7 @@ def create(settings: Settings, only: Container[str] = TOPICS) -> list[str]:
 def _configure(settings: Settings, wanted: Mapping[str, Mapping[str, str]]) -> None:
     """Set on topics that are there what is not set on them, and what must be as it is."""
     resources = []
-    for name, found in configuration(settings).items():
+    for name, found in configured(settings).items():
         lacking = {
             entry: value
             for entry, value in wanted.get(name, {}).items()
@@ -147,7 +154,8 @@ def _configure(settings: Settings, wanted: Mapping[str, Mapping[str, str]]) -> N
 
 def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
     """Delete those of the topics that are there; returns their names, when they are gone. Idempotent."""
-    there = sorted(existing(settings) & {settings.prefix + topic for topic in only})
+    wanted = {settings.prefix + topic for topic in only}
+    there = sorted(partitions(settings.kafka).keys() & wanted)
     admin = client(settings.kafka)
     for name, future in (admin.delete_topics(there, operation_timeout=TIMEOUT) if there else {}).items():
         try:
@@ -163,14 +171,14 @@ def delete(settings: Settings, only: Iterable[str] = TOPICS) -> list[str]:
         retry_error_callback=lambda _: None,
     )
     def left() -> set[str]:
-        return existing(settings) & set(there)
+        return partitions(settings.kafka).keys() & set(there)
 
     if there and left() is None:
         raise TopicError(f"Kafka has not deleted {', '.join(there)} in {TIMEOUT} s: run it again")
     return there
 
 
-def configuration(settings: Settings) -> dict[str, dict[str, str]]:
+def configured(settings: Settings) -> dict[str, dict[str, str]]:
     """What is configured on each existing topic, where it differs from the broker's defaults."""
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in sorted(existing(settings))]
     admin = client(settings.kafka)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -21,11 +21,11 @@ class Record(NamedTuple):
     """A record to be written. ``partition`` -1 is Kafka's own choice; ``timestamp`` is in epoch ms, 0 is now."""
 
     topic: str
-    key: bytes | str
+    key: bytes | str | None
     value: bytes | None
     partition: int = -1
     timestamp: int = 0
-    headers: dict[str, str] | None = None
+    headers: dict[str, str] | Sequence[tuple[str, bytes]] | None = None
 
 
 def write_records(kafka: KafkaSettings, records: Iterable[Record]) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -12,8 +13,8 @@ from infrastructure.kafka import offsets
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
-from jobs.daily_aggregates import configuration
-from jobs.statements import DEFINITIONS, RESULTS, parameters, statements
+from jobs.daily_aggregates import SPEC
+from jobs.declaration import configuration, statement_set
 from jobs.tools import job_jar
 from scripts import warm
 from topics import catalogue
@@ -38,10 +39,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Declaration:
-    """Which SQL files make the job (below jobs/sql/, or with a path), with what differs from the job's parameters."""
+    """Which SQL files make the job, with what differs from the job's parameters."""
 
-    definitions: Iterable[str] = DEFINITIONS
-    results: Iterable[str] = RESULTS
+    files: tuple[Path, ...] = SPEC.files
     values: Mapping[str, str] | None = None
     options: Mapping[str, str] | None = None
 
@@ -57,20 +57,10 @@ def everything(settings: Settings, last_day: int) -> Bounds:
 
 def submit(settings: Settings, declaration: Declaration, bounds: Bounds) -> str:
     """Submit a bounded job from this process; returns its id when it runs."""
-    values = {**parameters(settings, catalogue.read(settings.sensors), bounds), **(declaration.values or {})}
-    options = {**configuration(settings), **warm.remote(settings, job_jar()), **(declaration.options or {})}
+    values = {**SPEC.arguments(settings, catalogue.read(settings.sensors), bounds), **(declaration.values or {})}
+    options = {**configuration(settings, SPEC), **warm.remote(settings, job_jar()), **(declaration.options or {})}
     with warm.pyflink():
-        from pyflink.table import EnvironmentSettings, TableEnvironment
-
-        environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-        for option, value in options.items():
-            environment.get_config().set(option, value)
-        for statement in statements(declaration.definitions, values):
-            environment.execute_sql(statement)
-        insert = environment.create_statement_set()
-        for statement in statements(declaration.results, values):
-            insert.add_insert_sql(statement)
-        job = str(insert.execute().get_job_client().get_job_id())
+        job = str(statement_set(declaration.files, values, options).execute().get_job_client().get_job_id())
     cluster.wait_until_running(settings, job)
     return job
 

@@ -17,7 +17,7 @@ from commands.producer import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, load_settings, milliseconds
-from jobs.statements import DEFINITIONS
+from jobs.daily_aggregates import SPEC
 from operations import replay
 from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation
@@ -41,14 +41,14 @@ CHECKPOINTS = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Form:
-    """A way to find duplicates: the file that defines the view ``clocked``, in place of jobs/sql/clock.sql.
+    """A way to find duplicates: the file that defines the view ``clocked``, in place of the job's clock.sql.
 
     ``memory``: for how long after a day's end its readings are remembered, in place of the job's, ms. ``exact``: its
     results are to be those of pandas. What spreads a sensor's readings over instances loses their order, on which every
     verdict rests.
     """
 
-    clock: str
+    clock: Path | None
     exact: bool = True
     memory: int | None = None
 
@@ -67,13 +67,13 @@ def forms(settings: Settings) -> dict[str, Form]:
     """Those that are compared, by name."""
     late = milliseconds(settings.time.allowed_lateness + settings.time.watermark_delay)
     return {
-        "none": Form(str(FORMS / "none"), exact=False),
-        "job": Form("clock"),
-        "job, only L": Form("clock", exact=False, memory=late),
-        "row_number": Form(str(FORMS / "row_number"), exact=False),
-        "count": Form(str(FORMS / "count"), exact=False),
-        "bitmap": Form(str(FORMS / "bitmap"), exact=False),
-        "count_distinct": Form(str(FORMS / "count_distinct")),
+        "none": Form(FORMS / "none.sql", exact=False),
+        "job": Form(None),
+        "job, only L": Form(None, exact=False, memory=late),
+        "row_number": Form(FORMS / "row_number.sql", exact=False),
+        "count": Form(FORMS / "count.sql", exact=False),
+        "bitmap": Form(FORMS / "bitmap.sql", exact=False),
+        "count_distinct": Form(FORMS / "count_distinct.sql"),
     }
 
 
@@ -147,10 +147,10 @@ def _run(
     stack: Stack, settings: Settings, form: Form, last_day: int, wanted: dict[str, oracle.Points] | None
 ) -> Cost | None:
     """Its cost, None when it was given up."""
-    replay.clear(settings)
+    replay.clear(settings, SPEC)
     admin.create(settings)
     declaration = Declaration(
-        definitions=[form.clock if name == "clock" else name for name in DEFINITIONS],
+        files=tuple(form.clock or file if file.stem.endswith("clock") else file for file in SPEC.files),
         values={} if form.memory is None else {"memory_ms": str(form.memory)},
     )
     cost = bounded.run(settings, stack.pid("taskmanager"), declaration, bounded.everything(settings, last_day))

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts import oracle, warm
 from scripts.bench import carrying, ingest, producer
 from scripts.bench.dataset import Dataset
 from scripts.bench.footprint import Memory
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, median
-from topics.names import RAW
+from topics.series import RAW
 
 SHARE = 0.8
 
@@ -82,7 +83,7 @@ def live(settings: Settings) -> Iterator[None]:
     admin.delete(settings)
     admin.create(settings)
     ingest.clear(settings)
-    job = warm.submit(settings, local_tools(settings))
+    job = warm.submit(settings, local_tools(settings), SPEC)
     try:
         with carrying.running(settings, carrying.BRIDGE), carrying.running(settings, carrying.EXPORTER):
             yield

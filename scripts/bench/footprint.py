@@ -14,6 +14,7 @@ import psutil
 
 from infrastructure.kafka import admin
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts.bench.ground import Ground
 from scripts.bench.measure import Goal, Row, Stage
@@ -107,7 +108,7 @@ def _start(ground: Ground) -> dict[str, float]:
     admin.create(own)
     created = time.monotonic()
     steps["topics created"] = created - began
-    job = cluster.submit(own, local_tools(own))
+    job = cluster.submit(own, local_tools(own), SPEC)
     steps["job submitted and running"] = time.monotonic() - created
     cluster.cancel(own, job)
     admin.delete(own)

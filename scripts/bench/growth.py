@@ -10,7 +10,7 @@ import psutil
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, milliseconds
 from jobs.bounds import Bounds
-from jobs.statements import parameters
+from jobs.daily_aggregates import SPEC
 from operations import replay
 from scripts.bench import bounded
 from scripts.bench.bounded import THE_JOB, Declaration
@@ -116,7 +116,7 @@ def _run(ground: Ground, data: Dataset, settings: Settings, *, aligned: bool = F
     def run() -> Outcome:
         if not wanted:
             wanted.append(data.expected())
-        replay.clear(settings)
+        replay.clear(settings, SPEC)
         admin.create(settings)
         bounds = bounded.everything(settings, data.last_day)
         declaration = _aligned(settings, bounds) if aligned else THE_JOB
@@ -139,8 +139,8 @@ def _run(ground: Ground, data: Dataset, settings: Settings, *, aligned: bool = F
 
 
 def _aligned(settings: Settings, bounds: Bounds) -> Declaration:
-    values = parameters(settings, catalogue.read(settings.sensors), bounds)
-    live = parameters(settings, catalogue.read(settings.sensors))
+    values = SPEC.arguments(settings, catalogue.read(settings.sensors), bounds)
+    live = SPEC.arguments(settings, catalogue.read(settings.sensors), None)
     together = [option for option in live["scan"].split(",\n") if "alignment" in option]
     return Declaration(
         values={

@@ -19,7 +19,8 @@ from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, Wr
 from scripts.bench.peers import Peer
 from scripts.stack.paths import redis_home
 from topics.errors import UserError
-from topics.names import RAW, Series, sensor_key
+from topics.names import sensor_key
+from topics.series import RAW, Series
 
 SHARE = 0.6
 CONNECTIONS = 2

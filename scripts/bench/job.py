@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.kafka import admin
+from jobs.daily_aggregates import SPEC
 from operations import replay
 from scripts.bench import bounded, peers
 from scripts.bench.bounded import THE_JOB, Declaration
@@ -17,7 +18,7 @@ from scripts.stack.supervision import Stack
 from topics.errors import UserError
 
 SQL = Path(__file__).with_name("sql")
-LIMIT = Declaration(definitions=("readings", str(SQL / "blackhole")), results=(str(SQL / "into_blackhole"),))
+LIMIT = Declaration((SPEC.files[0], SQL / "blackhole.sql", SQL / "into_blackhole.sql"))
 
 SHARE = 0.5
 TIMES_FAST, TIMES_SLOW = 10, 100
@@ -47,7 +48,7 @@ class Job:
 
     def _cost(self, declaration: Declaration) -> bounded.Cost:
         settings = self.data.settings
-        replay.clear(settings)
+        replay.clear(settings, SPEC)
         admin.create(settings)
         bounds = bounded.everything(settings, self.data.last_day)
         cost = bounded.run(settings, self.stack.pid("taskmanager"), declaration, bounds)

@@ -19,7 +19,7 @@ from scripts.bench import carrying, ingest
 from scripts.bench.dataset import Dataset
 from scripts.bench.end_to_end import live
 from scripts.bench.measure import Goal, Row, Stage, percentile
-from topics.names import DERIVED, RAW, Series
+from topics.series import DERIVED, RAW, Series
 
 READINGS_A_SECOND = 1_000
 SITES = 14

@@ -14,13 +14,15 @@ from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from scripts.chaos.faults import PRODUCER, MissedError, Round, inject
 from scripts.chaos.traffic import Probe, Traffic
 from scripts.chaos.verdict import Finding, findings, series
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from topics.errors import UserError
-from topics.names import RAW, READINGS, Series
+from topics.names import READINGS
+from topics.series import RAW, Series
 
 POLL_SECONDS = 0.1
 GIVE_UP_SECONDS = 300
@@ -117,7 +119,7 @@ def _recover(traffic: Traffic, round_: Round) -> float:
 
 def _works(stack: Stack, probe: Probe) -> bool:
     settings, (reading, origin) = stack.settings, probe
-    if not all(process.ready() for process in processes(settings)) or cluster.find(settings).state != "RUNNING":
+    if not all(process.ready() for process in processes(settings)) or cluster.find(settings, SPEC).state != "RUNNING":
         return False
     with redis_client(settings.redis, "viewer") as client:
         stored = client.execute_command("TS.GET", Series(RAW, reading.site, reading.sensor).key(settings.prefix))

@@ -18,8 +18,9 @@ from producer.simulation import Simulation
 from scripts import oracle
 from scripts.chaos.traffic import Probe
 from topics.catalogue import Catalogue
-from topics.names import AGG_DAY_COUNT, DEAD_LETTERS, READINGS, REJECTED
+from topics.names import DEAD_LETTERS, READINGS, REJECTED
 from topics.origin import Origin
+from topics.series import AGG_DAY_COUNT
 
 Fate = Literal["lost", "duplicated", "wrong"]
 FATES: tuple[Fate, ...] = ("lost", "duplicated", "wrong")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from infrastructure.settings import Settings
 from jobs import cluster
-from jobs.daily_aggregates import NAME, digest
+from jobs.daily_aggregates import SPEC
+from jobs.declaration import digest
 from jobs.tools import local_tools
 
 Said = Callable[[str], None]
@@ -15,14 +16,14 @@ Said = Callable[[str], None]
 
 def start_job(settings: Settings, said: Said) -> None:
     """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr."""
-    name = settings.prefix + NAME
+    name = SPEC.named(settings)
     for job in cluster.jobs(settings):
         if job.name == name:
             cluster.wait_until_running(settings, job.id)
             return
-    state = cluster.newest_state(settings)
+    state = cluster.newest_state(settings, SPEC)
     said("submitting the job" + (" from its newest checkpoint" if state else ""))
-    cluster.submit(settings, local_tools(settings), savepoint=state)
+    cluster.submit(settings, local_tools(settings), SPEC, savepoint=state)
 
 
 def sift_jobs(settings: Settings, said: Said) -> None:
@@ -40,6 +41,6 @@ def cancel_changed_job(settings: Settings, said: Said) -> None:
     bridge, which knows it already, does with them.
     """
     for job in cluster.jobs(settings):
-        if job.name == settings.prefix + NAME and cluster.declared(settings, job.id).digest != digest(settings):
+        if job.name == SPEC.named(settings) and cluster.declared(settings, job.id).digest != digest(settings, SPEC):
             said("settings, sensors or SQL have changed: the job is cancelled, to be submitted anew")
             cluster.cancel(settings, job.id)

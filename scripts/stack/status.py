@@ -24,6 +24,7 @@ from infrastructure.metrics_endpoint import Samples
 from infrastructure.settings import Settings
 from jobs.account import Account, account
 from jobs.cluster import ClusterError
+from jobs.daily_aggregates import SPEC
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
@@ -166,7 +167,7 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
 
 def _job(settings: Settings) -> Account | ClusterError:
     try:
-        return account(settings)
+        return account(settings, SPEC)
     except ClusterError as error:
         return error
 

@@ -6,8 +6,10 @@ from rich.console import Console
 
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings
+from operations import migrate
 from scripts.stack.job import Said, sift_jobs, start_job
 from scripts.stack.supervision import Stack
+from topics.results import OldResultError
 
 
 def start(settings: Settings, console: Console) -> None:
@@ -28,6 +30,8 @@ def start_stack(settings: Settings, said: Said) -> Stack:
     stack = Stack(settings)
     was_down = not stack.running()
     stack.up(said)
+    if migrate.is_needed(settings):
+        raise OldResultError
     if was_down:
         sift_jobs(settings, said)
     if created := admin.create(settings):

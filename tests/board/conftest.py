@@ -25,7 +25,7 @@ from scripts.stack.install import install
 from tests.redis_alone import PASSWORD, fill, serve
 from tests.running import wait_for
 from topics import catalogue
-from topics.names import Series
+from topics.series import Series
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ import requests
 
 from board.api import described
 from tests.board.conftest import House
-from topics.names import AGG_DAY, RAW, Series
+from topics.series import AGG_DAY, RAW, Series
 
 DAY = 86_400_000
 START = 1_577_836_800_000

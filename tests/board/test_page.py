@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from grafana_provisioning.seven import CHARTS, TABLES
 from tests.board.conftest import House, Window
 from tests.running import wait_for
-from topics.names import AGG_DAY, RAW, Series
+from topics.series import AGG_DAY, RAW, Series
 
 DAYS = "?from=2019-12-23&to=2020-01-31"
 HALF_A_DAY = 43_200_000

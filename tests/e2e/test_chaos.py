@@ -10,6 +10,7 @@ import pytest
 from infrastructure.kafka import admin
 from infrastructure.redis.client import redis_client
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from producer.simulation import Simulation, site_names
 from scripts.chaos.faults import Fault, Kind, Round
 from scripts.chaos.run import finish, run
@@ -42,7 +43,7 @@ def unprefixed(stack: Stack) -> Iterator[Stack]:
     yield stack
     for process in ("ingest", "exporter"):
         stack.stop(process)
-    cluster.cancel(settings, cluster.find(settings).id)
+    cluster.cancel(settings, cluster.find(settings, SPEC).id)
     admin.delete(settings)
     redis_client(settings.redis, "admin").flushdb()
 
@@ -50,7 +51,7 @@ def unprefixed(stack: Stack) -> Iterator[Stack]:
 @pytest.mark.timeout(400)
 def test_whatever_is_killed_or_frozen_nothing_is_lost_and_nothing_counts_twice(unprefixed: Stack) -> None:
     simulation = Simulation(catalogue.read(unprefixed.settings.sensors), 5, START, site_names(SITES))
-    job = cluster.find(unprefixed.settings).id
+    job = cluster.find(unprefixed.settings, SPEC).id
     traffic = Traffic(unprefixed, simulation, PACE)
     try:
         recoveries = list(run(traffic, ROUNDS, DAYS, lambda _: None))
@@ -60,4 +61,4 @@ def test_whatever_is_killed_or_frozen_nothing_is_lost_and_nothing_counts_twice(u
     assert not wrong
     assert [recovery.round for recovery in recoveries] == list(ROUNDS)
     assert len(traffic.invalid) >= 3 * len(INVALID) * len(ROUNDS)
-    assert cluster.find(unprefixed.settings).id == job, "nobody has submitted it again"
+    assert cluster.find(unprefixed.settings, SPEC).id == job, "nobody has submitted it again"

@@ -32,10 +32,11 @@ from tests.ingest.traffic import letters, origin
 from tests.running import PATIENCE, submit_quickly, wait_for
 from tests.validity import CASES, PLAIN, SENT, TS, Case
 from topics import catalogue
-from topics.names import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_REST, AGGREGATES, RAW, READINGS, REJECTED, Series
+from topics.names import AGGREGATES, READINGS, REJECTED
 from topics.origin import Origin
 from topics.partitions import first_partitions
 from topics.reading import Reading
+from topics.series import AGG_DAY, AGG_DAY_COUNT, AGG_DAY_REST, RAW, Series
 
 START = 1_577_836_800_000
 DAY = 86_400_000

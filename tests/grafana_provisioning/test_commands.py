@@ -22,7 +22,7 @@ from infrastructure.settings import ROOT
 from scripts.oracle import Points
 from tests.redis_alone import START, Filled
 from topics import catalogue
-from topics.names import Series
+from topics.series import Series
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 BUILT = build.dashboards(SENSORS)

@@ -100,12 +100,12 @@ def test_what_is_missing_is_named_with_its_setting(tmp_path: Path, given: dict[s
 
 
 def test_flink_gets_the_place_of_a_password_and_not_the_password(secrets: Path) -> None:
-    in_file = connector.properties(of(secrets=secrets, kafka_ca="/etc/ca.pem"))
+    in_file = connector.properties(of(secrets=secrets, kafka_ca="/etc/ca.pem").kafka)
     assert "kafka_password-of-a-file" not in str(in_file)
     assert f'username="iot" password="${{secret:{secrets}:kafka_password}}"' in in_file["sasl.jaas.config"]
     assert in_file["security.protocol"] == "SASL_SSL"
     assert in_file["ssl.truststore.location"] == "/etc/ca.pem"
-    given = connector.properties(of(kafka_password=SECRET))
+    given = connector.properties(of(kafka_password=SECRET).kafka)
     assert SECRET not in str(given)
     assert 'password="${secret:IOT_KAFKA_PASSWORD}"' in given["sasl.jaas.config"]
 

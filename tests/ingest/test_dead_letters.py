@@ -13,6 +13,7 @@ from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from tests.ingest.traffic import (
+    DAY_MS,
     SENSORS,
     START,
     Record,
@@ -93,7 +94,7 @@ def test_garbage_in_the_derived_topics_is_put_aside_too(
         Record(AGGREGATES, name.replace(b"AggDay", b"AggYear"), body),
         Record(AGGREGATES, name.replace(b"TH1", b"TH9"), None),
         Record(AGGREGATES, name.replace(b"home", b"a b"), body),
-        Record(AGGREGATES, name.replace(b"2020-01-01 ", b""), body),
+        Record(AGGREGATES, name.replace(b'"day":', b'"day":"'), body),
         Record(REJECTED, b"k", None),
         Record(REJECTED, b"k", b"{"),
         Record(REJECTED, b"k", b"\xff"),
@@ -131,8 +132,8 @@ def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, 
 
 
 TOO_MUCH_FOR_REDIS = {
-    "an aggregate of a day before 1970": aggregate("AggDay", "TH1", 1.0, "1969-12-31 00:00:00Z"),
-    "the withdrawal of one": aggregate("AggDay", "TH1", None, "1969-12-31 00:00:00Z"),
+    "an aggregate of a day before 1970": aggregate("AggDay", "TH1", 1.0, -DAY_MS),
+    "the withdrawal of one": aggregate("AggDay", "TH1", None, -DAY_MS),
     "a rejected reading of the year 300 million": rejected(2**63, 0.5),
     "a reading as far off, stamped with that time": reading("TH1", 2**63, 1.0)._replace(sent=2**63 - 1),
 }
@@ -142,7 +143,9 @@ TOO_LARGE = {
     "a megabyte": Record(READINGS, b"k", random.Random(1).randbytes(1_048_000)),
     "much, well compressed": Record(READINGS, b"k", b"x" * 5_000_000),
     "more than ten million bytes, well compressed": Record(READINGS, b"k", b"x" * 12_000_000),
-    "a long name, which the reason quotes": aggregate("AggDay", "TH1", None, random.Random(1).randbytes(300_000).hex()),
+    "a long name, which the reason quotes": aggregate(
+        "AggDay", "TH1", None, site=random.Random(1).randbytes(300_000).hex()
+    ),
 }
 
 

@@ -49,7 +49,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
     wrong = [garbage(1), garbage(2, 4), future]
     results = [
         aggregate("AggDay", "TH1", 20.0),
-        aggregate("AggDayCount", "TH1", 96.0, start="2020-01-02 00:00:00Z"),
+        aggregate("AggDayCount", "TH1", 96.0, day=START + DAY_MS),
         aggregate("AggDayCount", "TH2", 96.0),
         aggregate("AggDayDiff", "Etot", 5.0),
     ]

@@ -23,7 +23,7 @@ from scripts.stack.supervision import Stack
 from tests.redis_alone import answers
 from tests.running import wait_for
 from topics import catalogue
-from topics.names import AGG_DAY, RAW, Series
+from topics.series import AGG_DAY, RAW, Series
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 SLOTS = 16384

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ingest.records import Point
 from ingest.settle import Place, Settling
-from topics.names import Series
+from topics.series import Series
 
 SETTLE = 2.0
 TOPIC = ("flinkAggr", 0)

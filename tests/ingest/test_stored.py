@@ -75,9 +75,9 @@ def test_aggregates_and_rejected_readings_are_series_of_their_own(
     send(
         settings,
         aggregate("AggDay", "TH1", 20.5),
-        aggregate("AggDay", "TH1", 21.5, "2020-01-02 00:00:00Z"),
+        aggregate("AggDay", "TH1", 21.5, START + DAY_MS),
         aggregate("AggDayCount", "TH1", 96),
-        aggregate("AggDayDiff", "Etot", 62_400, "2019-12-31 00:00:00Z"),
+        aggregate("AggDayDiff", "Etot", 62_400),
         aggregate("AggDayRest", "Etot", -3.5),
         aggregate("AggDay", "TH1", 7.5, site="b"),
         rejected(START - 9 * DAY_MS, 0.5),

@@ -58,7 +58,7 @@ def wait_until_read(running: Bridging, records: int) -> None:
 def test_a_withdrawal_with_its_correction_behind_it_is_just_the_correction(
     settings: Settings, bridge: Bridging, store: redis.Redis
 ) -> None:
-    days = [f"2020-01-{day:02} 00:00:00Z" for day in range(1, 29)]
+    days = [START + day * DAY_MS for day in range(28)]
     send(settings, *(aggregate("AggDay", "TH1", 1.0, day) for day in days))
     wait_until_committed(settings)
     old, new = ([(START + day * DAY_MS, value) for day in range(28)] for value in (1.0, 2.0))
@@ -99,7 +99,7 @@ def test_a_reader_sees_no_gap_while_a_withdrawal_waits_for_its_correction(
 def test_a_withdrawal_that_nothing_follows_deletes_the_point_after_the_settle_time(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
-    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", 2.0, "2020-01-02 00:00:00Z"))
+    send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", 2.0, START + DAY_MS))
     wait_until_read(timed, 2)
     (offset,) = send(settings, aggregate("AggDay", "TH1", None))
     send(settings, aggregate("AggDay", "TH2", 3.0))
@@ -161,7 +161,7 @@ def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
 ) -> None:
     send(settings, aggregate("AggDay", "TH1", 1.0))
     wait_until_read(timed, 1)
-    send(settings, aggregate("AggDay", "TH1", None, "2020-01-05 00:00:00Z"), aggregate("AggDay", "TH2", None))
+    send(settings, aggregate("AggDay", "TH1", None, START + 4 * DAY_MS), aggregate("AggDay", "TH2", None))
     wait_until_read(timed, 3)
     clock.now += settings.ingest.settle.total_seconds()
     wait_for(lambda: timed.bridge.counts.withdrawn == 2, "both withdrawals")

@@ -20,7 +20,6 @@ from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED
 
 DAY_MS = 86_400_000
 START = 1_577_836_800_000  # 2020-01-01T00:00Z
-DAY = "2020-01-01 00:00:00Z"
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 
 Points = list[tuple[int, float]]
@@ -41,10 +40,10 @@ def reading(sensor: str, ts: int, value: float, site: str = "home") -> Record:
     return Record(READINGS, sensor.encode(), body, list(SENSORS).index(sensor) % 6)
 
 
-def aggregate(series: str, sensor: str, value: float | None, start: str = DAY, site: str = "home") -> Record:
-    """What the job emits; a value of None withdraws."""
-    name = {"series": series, "site": site, "sensor": sensor, "window_start": start}
-    body = None if value is None else msgspec.json.encode({**name, "window_end": "", "value": value, "count": 96})
+def aggregate(series: str, sensor: str, value: float | None, day: int = START, site: str = "home") -> Record:
+    """What the job emits; a value of None is a tombstone."""
+    name = {"series": series, "site": site, "sensor": sensor, "day": day}
+    body = None if value is None else msgspec.json.encode({**name, "value": value, "count": 96})
     return Record(AGGREGATES, msgspec.json.encode(name), body)
 
 

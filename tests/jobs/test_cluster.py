@@ -10,6 +10,7 @@ import requests
 
 from infrastructure.settings import Settings
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 
 SETTINGS = Settings.of(env_file=None, flink="http://127.0.0.1:1")
 JOB = "0" * 32
@@ -69,7 +70,7 @@ def test_a_job_that_is_coming_back_does_not_run_yet(answers: Callable[..., None]
     answers(*left)
     cluster.wait_until_running(SETTINGS, JOB)
     with pytest.raises(IndexError):  # all five were asked for
-        cluster.find(SETTINGS)
+        cluster.find(SETTINGS, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -79,4 +80,4 @@ def test_a_job_that_is_coming_back_does_not_run_yet(answers: Callable[..., None]
 def test_what_is_not_waited_for_says_what_to_do(answers: Callable[..., None], answer: Answer | None, said: str) -> None:
     answers(answer)
     with pytest.raises(cluster.ClusterError, match=said):
-        cluster.find(SETTINGS)
+        cluster.find(SETTINGS, SPEC)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from infrastructure.settings import Settings
-from jobs import cluster, daily_aggregates
-from jobs.statements import DEFINITIONS
+from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from producer.resume import marks
 from producer.run import run
@@ -61,10 +63,10 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     simulate(settings, simulation, 11, repeats)
     wait_until_equal(settings, simulation, 11)
 
-    savepoint = cluster.stop(settings, job)
-    assert cluster.newest_state(settings) == savepoint.replace("file:/", "file:///", 1)
+    savepoint = cluster.stop(settings, SPEC, job)
+    assert cluster.newest_state(settings, SPEC) == savepoint.replace("file:/", "file:///", 1)
     with pytest.raises(UserError, match="does not run"):
-        cluster.find(settings)
+        cluster.find(settings, SPEC)
     simulate(settings, simulation, 14, repeats)
     job = submit(settings, savepoint)
     wait_until_equal(settings, simulation, 14)
@@ -72,21 +74,21 @@ def test_state_survives_savepoint_cancellation_and_a_killed_taskmanager(
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
     cluster.cancel(settings, job)
     simulate(settings, simulation, 17, repeats)
-    job = submit_quickly(settings, cluster.newest_state(settings))
+    job = submit_quickly(settings, cluster.newest_state(settings, SPEC))
     wait_until_equal(settings, simulation, 17)
 
     wait_for(lambda: _checkpointed(settings, job), "a checkpoint")
     os.kill(stack.pid("taskmanager"), signal.SIGKILL)
     simulate(settings, simulation, 20, repeats)
     wait_until_equal(settings, simulation, 20)
-    assert cluster.find(settings).state == "RUNNING"
+    assert cluster.find(settings, SPEC).state == "RUNNING"
 
 
 def test_a_start_from_nowhere_says_so(settings: Settings) -> None:
     for savepoint in ("file:///nowhere/savepoint", "nowhere"):
         with pytest.raises(UserError, match=f"there is no savepoint or checkpoint at {savepoint}: `--from latest`"):
             submit(settings, savepoint)
-    assert cluster.newest_state(settings) is None
+    assert cluster.newest_state(settings, SPEC) is None
 
 
 def test_a_job_that_failed_before_it_ran_does_not_keep_the_jobmanager_away(
@@ -104,18 +106,18 @@ def test_a_job_that_failed_before_it_ran_does_not_keep_the_jobmanager_away(
     wait_for(jobmanager.ready, "the JobManager to serve")
 
 
-def test_state_of_another_version_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_of_another_version_is_refused(settings: Settings, tmp_path: Path) -> None:
     """The job before it knew duplicates: its clocks are numbers."""
-    with monkeypatch.context() as before:
-        clock = str(FORMS / "none")
-        before.setattr(daily_aggregates, "DEFINITIONS", [clock if name == "clock" else name for name in DEFINITIONS])
-        job = submit_quickly(settings)
+    for file in SPEC.files:
+        shutil.copy(FORMS / "none.sql" if file.stem.endswith("clock") else file, tmp_path / file.name)
+    before = replace(SPEC, sql=str(tmp_path))
+    job = warm.submit(settings, local_tools(settings), before)
     simulate(settings, Simulation(catalogue.read(settings.sensors), 11, 1577836800000, site_names(1)), 1, Repeats())
-    savepoint = cluster.stop(settings, job)
+    savepoint = cluster.stop(settings, SPEC, job)
     with pytest.raises(UserError, match="another version of the job"):
-        warm.submit(settings, local_tools(settings), savepoint=savepoint)
+        warm.submit(settings, local_tools(settings), SPEC, savepoint=savepoint)
     with pytest.raises(UserError, match="does not run"):
-        cluster.find(settings)
+        cluster.find(settings, SPEC)
 
 
 def test_a_job_that_finds_no_slots_is_not_submitted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +126,8 @@ def test_a_job_that_finds_no_slots_is_not_submitted(settings: Settings, monkeypa
     wide = settings.replace(parallelism=total + 1)
     said = rf"needs {total + 1} task slots, and \d+ of {total} are free: .*IOT_TASK_SLOTS"
     with pytest.raises(UserError, match=said):
-        cluster.submit(wide, local_tools(settings))
-    assert settings.prefix + daily_aggregates.NAME not in {job.name for job in cluster.jobs(settings)}
+        cluster.submit(wide, local_tools(settings), SPEC)
+    assert SPEC.named(settings) not in {job.name for job in cluster.jobs(settings)}
 
 
 def _checkpointed(settings: Settings, job: str) -> bool:

@@ -10,9 +10,11 @@ from confluent_kafka import Producer
 
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings
-from jobs.statements import parameters, statements
+from jobs.daily_aggregates import SPEC
+from jobs.statements import statements
 from jobs.tools import job_jar
 from scripts.warm import pyflink
+from tests import broker_clock
 from tests.generated import batch
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, SENT
 from topics import catalogue
@@ -35,6 +37,7 @@ def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Readi
     It is the table of jobs/sql/readings.sql that gives it to them.
     """
     topic = settings.prefix + READINGS
+    broker_clock.set_by_test(settings)
     producer = Producer({**kafka_options(settings.kafka), "message.max.bytes": 4_000_000, "enable.idempotence": True})
     producer.list_topics(topic, timeout=30)
     for value in (*(case.value for case in CASES), *generated):
@@ -47,7 +50,7 @@ def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Readi
         environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
         environment.get_config().set("pipeline.jars", job_jar().as_uri())
         environment.get_config().set("parallelism.default", "1")
-        for statement in statements(["readings"], parameters(settings, catalogue.read(settings.sensors))):
+        for statement in statements(SPEC.files[:1], SPEC.arguments(settings, catalogue.read(settings.sensors), None)):
             environment.execute_sql(statement)
         environment.execute_sql(
             "CREATE TEMPORARY TABLE numbered (number BIGINT METADATA FROM 'offset' VIRTUAL) "

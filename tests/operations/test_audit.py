@@ -36,15 +36,15 @@ class Topics:
         self.put(READINGS, json.dumps({"site": "home", "sensor": "TH1", "ts": ts, "value": 1.0}).encode())
 
     def count(self, count: int, sensor: str = "TH1") -> None:
-        key = {"series": "AggDayCount", "site": "home", "sensor": sensor, "window_start": "2020-01-01 00:00:00Z"}
+        key = {"series": "AggDayCount", "site": "home", "sensor": sensor, "day": DAY}
         self.put(
             AGGREGATES,
-            json.dumps({**key, "window_end": "2020-01-02 00:00:00Z", "value": count, "count": count}).encode(),
+            json.dumps({**key, "value": count, "count": count}).encode(),
             json.dumps(key).encode(),
         )
 
     def withdraw(self) -> None:
-        key = {"series": "AggDayCount", "site": "home", "sensor": "TH1", "window_start": "2020-01-01 00:00:00Z"}
+        key = {"series": "AggDayCount", "site": "home", "sensor": "TH1", "day": DAY}
         self.put(AGGREGATES, None, json.dumps(key).encode())
 
     def dead_letter(self, offset: int) -> None:

@@ -30,8 +30,8 @@ from operations.export import Span, Target, export, format_of, span
 from scripts.stack.supervision import Stack
 from tests.ingest.traffic import DAY_MS, SENSORS, START
 from topics.errors import UserError
-from topics.names import Series
 from topics.reading import LATEST_TS
+from topics.series import Series
 
 EXACT = [22.5, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e22, -1e-7, 1 / 3, 123456789.12345679]
 HELD = {

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ingest.records import Point
 from operations.first_readings import FirstReadings
-from topics.names import Series
+from topics.series import Series
 
 TH1, TH2 = (Series("raw", "home", sensor) for sensor in ("TH1", "TH2"))
 

@@ -21,7 +21,8 @@ from tests.jobs.test_lateness import DAY, HOUR, House
 from tests.operations.test_replay import SENSORS, command, same, spoil
 from tests.running import Bridging, wait_for
 from topics.errors import UserError
-from topics.names import READINGS, Series
+from topics.names import READINGS
+from topics.series import Series
 
 FIRST = 1_546_300_800_000
 """2019-01-01"""

@@ -42,9 +42,10 @@ from tests.ingest.traffic import (
 from tests.running import PATIENCE, Bridging, wait_for
 from topics.encoding import encode_heartbeat
 from topics.errors import UserError
-from topics.names import AGGREGATES, HISTORY, RAW, READINGS, REJECTED, Series
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.series import RAW, Series
 
-SECOND = "2020-01-02 00:00:00Z"
+SECOND = START + DAY_MS
 
 
 def merged(record: Record) -> Record:
@@ -69,7 +70,7 @@ LIVE = [
     aggregate("AggDay", "TH1", None, SECOND),
     aggregate("AggDayCount", "TH1", 95),
     aggregate("AggDayCount", "TH1", 96),
-    aggregate("AggDayDiff", "Etot", 62_400.5, "2019-12-31 00:00:00Z"),
+    aggregate("AggDayDiff", "Etot", 62_400.5),
     aggregate("AggDayRest", "Etot", None),
     aggregate("AggDay", "TH1", 0.1 + 0.2, site="cabin"),
     Record(AGGREGATES, b"no key", None),
@@ -311,8 +312,8 @@ class Case(NamedTuple):
     wanted: float | None
 
 
-def day(number: int) -> str:
-    return f"2020-02-{number + 1:02} 00:00:00Z"
+def day(number: int) -> int:
+    return START + (31 + number) * DAY_MS
 
 
 def value(number: int, value: float | None) -> Record:

@@ -22,6 +22,7 @@ from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster
 from jobs.bounds import Bounds
+from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from operations import audit, replay, results
 from producer.run import run
@@ -60,9 +61,9 @@ def same(found: dict[str, oracle.Points], wanted: dict[str, oracle.Points]) -> b
 
 @contextmanager
 def replayed(settings: Settings, plan: replay.Plan, into: str, *, accept_late: bool = False) -> Iterator[Settings]:
-    own = replay.run(settings, local_tools(settings), plan, into, accept_late=accept_late, submit=warm.submit)
+    own = replay.run(settings, local_tools(settings), SPEC, plan, into, accept_late=accept_late, submit=warm.submit)
     yield own
-    replay.clear(own)
+    replay.clear(own, SPEC)
 
 
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
@@ -145,8 +146,8 @@ def test_a_replay_equals_the_whole_run_and_mends_what_is_wrong(
     assert not {name for name in admin.partitions(settings.kafka) if name.startswith(settings.prefix + replay.ASIDE)}
 
     # The live job went on as if nothing had been.
-    assert cluster.find(settings).id == job
-    assert cluster.find(settings).state == "RUNNING"
+    assert cluster.find(settings, SPEC).id == job
+    assert cluster.find(settings, SPEC).state == "RUNNING"
     assert committed(settings) == before
     assert audit.audit(settings, SENSORS).unexplained == []
 
@@ -260,13 +261,13 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
 
     def kill(progress: replay.Progress) -> None:
         if said and len(killed) == 1:
-            job = cluster.find(own).id
+            job = cluster.find(own, SPEC).id
             wait_for(lambda: cluster.ask(own, f"/jobs/{job}/status")["status"] == "FINISHED", "the second run to end")
             wait_for(lambda: not list((stack.paths.data / "flink-ha").rglob(f"*{job}*")), "all about it to be deleted")
         elif killed or not progress.read:
             return
         else:
-            job = cluster.find(own).id
+            job = cluster.find(own, SPEC).id
             checkpoint = cluster.last_checkpoint(own, job)
             seen.append(checkpoint["id"] if checkpoint else 0)
             if seen[-1] <= seen[0] + 1:  # it may have begun before the first record was read
@@ -275,12 +276,14 @@ def test_a_replay_outlives_the_jobmanager(stack: Stack, settings: Settings, monk
         killed[job] = progress.read
 
     monkeypatch.setattr(replay, "POLL_SECONDS", 0.1)
-    replay.run(settings, local_tools(settings), plan, own.prefix, submit=warm.submit, report=kill, said=said.append)
+    replay.run(
+        settings, local_tools(settings), SPEC, plan, own.prefix, submit=warm.submit, report=kill, said=said.append
+    )
     wanted = oracle.expected(houses, ticks_of(DAYS), settings)
     assert same(oracle.published(own), derived(wanted, settings, 0, plan.bounds.last_day))
     assert max(killed.values()) < plan.records
     assert [re.findall(r"run \d", line) for line in said] == [["run 1"], ["run 2"]]
-    replay.clear(own)
+    replay.clear(own, SPEC)
 
 
 def test_a_replay_whose_jobmanager_never_stays_gives_up_and_leaves_nothing(
@@ -293,6 +296,7 @@ def test_a_replay_whose_jobmanager_never_stays_gives_up_and_leaves_nothing(
         replay.run(
             settings,
             local_tools(settings),
+            SPEC,
             replay.Plan(bounds),
             "never.",
             submit=lambda *_args, **_kwargs: "0" * 32,

@@ -39,7 +39,7 @@ from infrastructure.passwords import password_of
 from infrastructure.redis.client import RedisUser, redis_client
 from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
-from jobs.daily_aggregates import NAME
+from jobs.daily_aggregates import SPEC
 from scripts.stack import access
 from scripts.stack.supervision import Stack
 from tests.running import Bridging, submit_quickly, wait_for
@@ -335,7 +335,7 @@ def test_no_password_is_seen_in_logs_process_lists_or_flinks_pages(stack: Stack,
         ),
     ]
     shown += "\n".join(requests.get(flink + page, timeout=10).text for page in pages)
-    assert settings.prefix + NAME in shown
+    assert SPEC.named(settings) in shown
     assert not [secret for secret in secrets if secret in shown]
     logs = list(stack.paths.logs.iterdir())
     assert (stack.paths.logs / "kafka.log").stat().st_size > 1000

@@ -19,7 +19,8 @@ from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import connector
-from jobs.daily_aggregates import declare
+from jobs.daily_aggregates import SPEC
+from jobs.declaration import declare
 from jobs.tools import job_jar
 from operations import export
 from producer.run import run
@@ -77,7 +78,7 @@ def test_every_part_of_the_system_works_over_tls(secured: Secured) -> None:
     wanted = oracle.expected(simulation, ticks_of(2), settings)
     options = {"execution.target": "local", "pipeline.jars": job_jar().as_uri()}
     with warm.pyflink():
-        job = declare(settings, None, **options).execute().get_job_client()
+        job = declare(settings, SPEC, None, **options).execute().get_job_client()
     try:
         with Bridging(Bridge(settings, sensors)):
             wait_for(lambda: not oracle.compare(oracle.stored(settings), wanted).differences, "every point")
@@ -136,5 +137,5 @@ def test_redis_is_spoken_to_rightly_or_not_at_all(secured: Secured, what: str, s
 
 def test_no_password_goes_in_the_clear(secured: Secured) -> None:
     assert kafka_options(secured.settings.kafka)["security.protocol"] == "SASL_SSL"
-    assert connector.properties(secured.settings)["security.protocol"] == "SASL_SSL"
+    assert connector.properties(secured.settings.kafka)["security.protocol"] == "SASL_SSL"
     assert redis_client(secured.settings.redis, "viewer").connection_pool.connection_class.__name__ == "SSLConnection"

@@ -8,22 +8,17 @@ from hypothesis import strategies as st
 
 from infrastructure.settings import ROOT
 from topics import catalogue
-from topics.names import (
+from topics.names import AGGREGATES, DEAD_LETTERS, DEFAULT_SITE, READINGS, REJECTED, TOPICS, sensor_key
+from topics.series import (
     AGG_DAY,
     AGG_DAY_COUNT,
     AGG_DAY_DIFF,
     AGG_DAY_REST,
-    AGGREGATES,
-    DEAD_LETTERS,
-    DEFAULT_SITE,
     DERIVED,
     LATE_REJECTED,
+    OF_NAME,
     RAW,
-    READINGS,
-    REJECTED,
-    TOPICS,
     Series,
-    sensor_key,
 )
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
@@ -66,7 +61,7 @@ def test_a_series_is_called_after_its_kind_and_sensor(kind: str, sensor: str, ke
     assert Series(kind, "site-0002", sensor).key("test.") == f"test.site-0002:{key}"
 
 
-@pytest.mark.parametrize("kind", [RAW, *DERIVED, LATE_REJECTED])
+@pytest.mark.parametrize("kind", OF_NAME)
 def test_a_series_is_labelled_with_site_sensor_series_and_unit(kind: str) -> None:
     labels = {"site": "site-0002", "sensor": "TH1", "series": kind, "unit": "°C"}
     assert Series(kind, "site-0002", "TH1").labels("°C") == labels
@@ -75,12 +70,7 @@ def test_a_series_is_labelled_with_site_sensor_series_and_unit(kind: str) -> Non
 
 @given(sites, sites)
 def test_no_two_series_share_a_key(one: str, other: str) -> None:
-    series = {
-        Series(kind, site, sensor)
-        for site in (one, other)
-        for sensor in SENSORS
-        for kind in (RAW, *DERIVED, LATE_REJECTED)
-    }
+    series = {Series(kind, site, sensor) for site in (one, other) for sensor in SENSORS for kind in OF_NAME}
     assert len({s.key() for s in series}) == len(series)
 
 

@@ -11,7 +11,7 @@ FROM (
             BITMAP_BUILD_CARDINALITY_AGG(CAST(measured - day_start AS INT))
                 OVER (PARTITION BY site, sensor, day_start ORDER BY arrival ROWS UNBOUNDED PRECEDING) AS names
         FROM (
-            SELECT *, measured - MOD(measured, ${window_ms}) AS day_start
+            SELECT *, measured - MOD(measured, ${day_ms}) AS day_start
             FROM readings
             WHERE event_time IS NOT NULL AND sensor <> 'heartbeat'
         )

@@ -37,7 +37,7 @@ def test_create_and_delete_are_idempotent(stack: Stack) -> None:
 
 def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
     for topic in TOPICS:
-        found = admin.configuration(settings)[settings.prefix + topic]
+        found = admin.configured(settings)[settings.prefix + topic]
         assert found["retention.ms"] == "-1"
         assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
         compacted = topic in (AGGREGATES, REJECTED)
@@ -54,7 +54,7 @@ def test_a_topic_of_an_earlier_version_gets_what_it_lacks_and_keeps_what_it_has(
     client = admin.client(settings.kafka)
     client.create_topics([own])[name].result()
     assert admin.create(settings) == []
-    found = admin.configuration(settings)[name]
+    found = admin.configured(settings)[name]
     assert found["segment.ms"] == "1000000"
     assert found["retention.bytes"] == "1000000000"
     assert found["compression.type"] == "lz4"

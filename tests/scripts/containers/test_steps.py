@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from infrastructure.passwords import USABLE, password_of
 from infrastructure.settings import ROOT, Settings
 from jobs import cluster
+from jobs.daily_aggregates import SPEC
 from scripts.containers import __main__ as steps
 from scripts.containers import health, passwords
 from scripts.stack import access
@@ -162,10 +163,10 @@ def test_what_does_not_listen_is_not_well() -> None:
 def test_the_job_is_submitted_once_and_goes_on(settings: Settings) -> None:
     first = CliRunner().invoke(steps.app, ["submit"], env=environment(settings), catch_exceptions=False)
     assert first.output.splitlines() == ["submitting the job", "the job runs"]
-    job = cluster.find(settings).id
+    job = cluster.find(settings, SPEC).id
     again = CliRunner().invoke(steps.app, ["submit"], env=environment(settings), catch_exceptions=False)
     assert again.output.splitlines() == ["the job runs"]
-    assert cluster.find(settings).id == job
+    assert cluster.find(settings, SPEC).id == job
     wait_for(lambda: cluster.last_checkpoint(settings, job), "a checkpoint")
     cluster.cancel(settings, job)
     after = CliRunner().invoke(steps.app, ["submit"], env=environment(settings), catch_exceptions=False)

@@ -1,15 +1,14 @@
--- The results. Corrections of one aggregate within flush_ms become one record.
+-- The results. day is the start of the day that a value describes, epoch ms. Corrections of one aggregate within flush_ms become one record.
 --
 -- Parameters: aggregates_topic, rejected_topic, kafka (options: address, login and TLS), flush_ms.
 CREATE TEMPORARY TABLE aggregates (
-    series       STRING,
-    site         STRING,
-    sensor       STRING,
-    window_start TIMESTAMP_LTZ(3),
-    window_end   TIMESTAMP_LTZ(3),
-    `value`      DOUBLE,
-    `count`      BIGINT,
-    PRIMARY KEY (series, site, sensor, window_start) NOT ENFORCED
+    series  STRING,
+    site    STRING,
+    sensor  STRING,
+    `day`   BIGINT,
+    `value` DOUBLE,
+    `count` BIGINT,
+    PRIMARY KEY (series, site, sensor, `day`) NOT ENFORCED
 ) WITH (
     'connector' = 'upsert-kafka',
     'topic' = '${aggregates_topic}',

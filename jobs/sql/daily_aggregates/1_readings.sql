@@ -3,7 +3,7 @@
 -- Parameters: topic, kafka (options: address, login and TLS), group, scan (options: where reading begins and ends),
 --   known_sensors (every sensor of the catalogue, and heartbeat), future_tolerance_ms, watermark_delay (B, days and time).
 --
--- Flink's JSON decoder is laxer than the contract (topics/reading.py): ts is read as a DOUBLE so that a fraction
+-- Flink's JSON decoder is laxer than the contract (topics/decoding.py): ts is read as a DOUBLE so that a fraction
 -- can be seen, and event_time is NULL for whatever is not a valid reading, so that it moves neither the
 -- watermark nor a clock. What becomes of invalid readings is the ingest bridge's work: it dead-letters them.
 --

@@ -1,6 +1,6 @@
 -- Where a late reading is decided.
 --
--- Parameters: window_ms, allowed_lateness_ms (L), open_ms (how long the windows stay open: L + C), watermark_delay_ms (B),
+-- Parameters: day_ms, allowed_lateness_ms (L), open_ms (how long the windows stay open: L + C), watermark_delay_ms (B),
 --   first_ms and last_ms (the readings that a bounded run is about; a live run is about all).
 --
 -- too_late: the sensor itself is already too far past the end of the reading's day.
@@ -14,7 +14,7 @@ SELECT
         WHEN TO_TIMESTAMP_LTZ(day_end - 1 + ${open_ms}, 3) <= CURRENT_WATERMARK(event_time) THEN 'window_purged'
     END AS verdict
 FROM (
-    SELECT *, measured - MOD(measured, ${window_ms}) + ${window_ms} AS day_end
+    SELECT *, measured - MOD(measured, ${day_ms}) + ${day_ms} AS day_end
     FROM clocked
     WHERE clock IS NOT NULL
 )

@@ -1,13 +1,15 @@
--- What is emitted: one INSERT a kind of series. A point's time is window_end less one day.
+-- What is emitted: one INSERT a kind of series (topics/series.py).
 --
 -- Parameters: aggregate_of (MAP from a sensor to 'mean', 'sum' or 'difference'), meter_of (MAP from a consumer to its
 --   meter), slot_of (MAP from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has,
---   itself included), window, sliding_span_ms (sliding window less one tumbling window), rest_ttl, first_day_ms.
+--   itself included), day_ms, rest_ttl, first_day_ms.
 --
 -- The CASEs on total are there for the planner: a WHERE on the sensor would be pushed below the window, and a count
 -- alone would drop the sum from it, and either way the same windows would be computed twice.
 INSERT INTO aggregates
-SELECT 'AggDay', site, sensor, window_start, window_end, `value`, readings
+SELECT
+    'AggDay', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
+    `value`, readings
 FROM (
     SELECT *, CASE ${aggregate_of}[sensor] WHEN 'mean' THEN total / readings WHEN 'sum' THEN total END AS `value`
     FROM daily
@@ -15,18 +17,24 @@ FROM (
 WHERE `value` IS NOT NULL;
 
 INSERT INTO aggregates
-SELECT 'AggDayCount', site, sensor, window_start, window_end, CASE WHEN total IS NOT NULL THEN CAST(readings AS DOUBLE) END, readings
+SELECT
+    'AggDayCount', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
+    CASE WHEN total IS NOT NULL THEN CAST(readings AS DOUBLE) END, readings
 FROM daily;
 
 INSERT INTO aggregates
-SELECT 'AggDayDiff', site, sensor, window_start, window_end, difference, readings
+SELECT
+    'AggDayDiff', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', last_day) AS BIGINT) * ${day_ms},
+    difference, readings
 FROM differences
-WHERE span = ${sliding_span_ms};
+WHERE span = ${day_ms};
 
 -- What a meter shows beyond the consumers that are known. Floating-point sums depend on their order, so each part
 -- has its slot and they are added up in the order of the catalogue.
 INSERT INTO aggregates
-SELECT 'AggDayRest', site, meter, window_start, window_start + INTERVAL '${window}' DAY(3) TO SECOND(3), difference - consumed, readings
+SELECT
+    'AggDayRest', site, meter, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
+    difference - consumed, readings
 FROM (
     SELECT
         /*+ STATE_TTL('parts' = '${rest_ttl}') */
@@ -56,9 +64,9 @@ FROM (
         UNION ALL
         SELECT
             site, sensor AS meter, 0 AS slot,
-            window_end - INTERVAL '${window}' DAY(3) TO SECOND(3) AS window_start, difference AS part, readings
+            last_day AS window_start, difference AS part, readings
         FROM differences
-        WHERE span = ${sliding_span_ms}
+        WHERE span = ${day_ms}
     ) AS parts
     GROUP BY site, meter, window_start
 )
