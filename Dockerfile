@@ -14,7 +14,7 @@ RUN .venv/bin/python -m pip install --require-hashes --requirement requirements-
 COPY topics/__init__.py topics/errors.py topics/
 COPY infrastructure/__init__.py infrastructure/settings.py infrastructure/
 COPY jobs/__init__.py jobs/tools.py jobs/
-COPY jobs/java/ jobs/java/
+COPY jobs/java/src/main/ jobs/java/src/main/
 COPY scripts/__init__.py scripts/
 COPY scripts/stack/__init__.py scripts/stack/install.py scripts/stack/job_jar.py scripts/stack/paths.py scripts/stack/
 COPY scripts/stack/connector/ scripts/stack/connector/

@@ -14,7 +14,7 @@ from topics.errors import UnavailableError
 INSTALLED = Path(sys.prefix) / "stack"
 """Kafka, the Flink connector, the job's jar, …: part of the virtual environment, shared by every data directory."""
 
-JAVA = ROOT / "jobs" / "java"
+JAVA = ROOT / "jobs" / "java" / "src" / "main" / "java"
 """What of the job is written in Java."""
 
 

@@ -1,7 +1,7 @@
 """python -m scripts.licences: what is used, in which version and under which licence, as Markdown (docs/licences.md).
 
-Python packages tell it in their metadata, jars in their POM or its parents, which the resolver of `make up` has left in
-the local Maven repository.
+Python packages tell it in their metadata, jars in their POM or its parents, which the resolver of `make up` and `make
+check` has left in the local Maven repository.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def of_jar(group: str, part: Part) -> str:
         group_id, artifact, version = place
         pom = MAVEN / group_id.replace(".", "/") / artifact / version / f"{artifact}-{version}.pom"
         if not pom.exists():
-            raise UserError(f"there is no {pom.name} in {MAVEN}: delete .venv/stack, and `make up` fetches it")
+            raise UserError(f"there is no {pom.name} in {MAVEN}: delete .venv/stack, and `make check up` fetches it")
         project = ET.parse(pom).getroot()  # noqa: S314 - the resolver has read the same file
         if names := [name.text for name in project.iterfind(f"{POM}licenses/{POM}license/{POM}name")]:
             return ", ".join(filter(None, names))
@@ -113,7 +113,7 @@ def main() -> None:
     print("## Python packages\n\n| package | version | licence |\n|---|---|---|")
     for part in python_parts():
         print(f"| {part.name} | {part.version} | {of_package(part.name)} |")
-    print("\n## Jars of the local stack\n\n| jar | version | licence |\n|---|---|---|")
+    print("\n## Jars of the local stack and of the Java tests\n\n| jar | version | licence |\n|---|---|---|")
     for group, part in jar_parts():
         print(f"| {group}:{part.name} | {part.version} | {of_jar(group, part)} |")
 

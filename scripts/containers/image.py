@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 from jobs.tools import INSTALLED
-from scripts.stack.install import install
+from scripts.stack.install import JOB, install
 
-PARTS = ("connector", "compiler")
+PARTS = ("connector", "compiler", JOB)
 
 
 def main() -> None:

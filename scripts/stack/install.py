@@ -1,6 +1,6 @@
 """Bring Kafka, the Flink connector, a Java compiler and OpenSSL 1.1 (for Redis) from their registries, once.
 
-The compiler makes the job's jar, again when its source has changed.
+The compiler makes the job's jar, again when its source has changed. JUnit comes for the tests of that Java alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from jobs.tools import INSTALLED, jar_path, java_home
@@ -20,8 +20,10 @@ from scripts.stack import job_jar
 from scripts.stack.paths import DEFINITIONS
 from topics.errors import UserError
 
-PARTS = ("kafka", "connector", "compiler", "openssl")
 JOB = "the job's jar"
+"""It is made of the connector and by the compiler: who wants it wants them, and names it behind them."""
+PARTS = ("kafka", "connector", "compiler", "openssl", JOB)
+"""What the local stack wants."""
 
 OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
 """Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
@@ -32,13 +34,17 @@ class InstallError(UserError):
 
 
 def missing(wanted: Collection[str] = PARTS) -> list[str]:
-    """Parts that are not installed yet, of those that are wanted; the job's jar is wanted always."""
-    parts = [part for part in wanted if not (INSTALLED / part / "complete").exists()]
-    return parts if "connector" not in parts and jar_path().exists() else [*parts, JOB]
+    """Parts that are not installed yet, of those that are wanted, in their order."""
+    return [part for part in wanted if not _installed(part)]
+
+
+def compiler() -> Path:
+    """Eclipse's Java compiler, which the part ``compiler`` has brought."""
+    return next((INSTALLED / "compiler").glob("*/ecj-*.jar"))
 
 
 def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
-    """Install what is missing of ``wanted`` and of the job's jar; yields the name of each part before it is fetched.
+    """Install what is missing of ``wanted``; yields the name of each part before it is fetched.
 
     Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails, a jar
     differs from the lock file, ``CompileError`` when the job's Java is wrong.
@@ -49,7 +55,7 @@ def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
         for part in missing(wanted):
             yield part
             if part == JOB:
-                job_jar.make(jar_path(), next((INSTALLED / "compiler").glob("*/ecj-*.jar")))
+                job_jar.make(jar_path(), compiler())
                 continue
             target = INSTALLED / part
             shutil.rmtree(target, ignore_errors=True)
@@ -59,6 +65,12 @@ def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
             else:
                 _jars(part, target)
             (target / "complete").touch()
+
+
+def _installed(part: str) -> bool:
+    if part == JOB:
+        return _installed("connector") and jar_path().exists()
+    return (INSTALLED / part / "complete").exists()
 
 
 def _run(part: str, command: list[str], cwd: Path, **env: str) -> None:
@@ -74,7 +86,7 @@ def _jars(part: str, target: Path) -> None:
     jgo = [str(Path(sys.executable).with_name("jgo")), "--system-java", "--resolver", "python"]
     _run(part, [*jgo, "--links", "copy", "--cache-dir", str(target), "sync"], definition, JAVA_HOME=str(java_home()))
     lock = tomllib.loads((definition / "jgo.lock.toml").read_text())
-    expected = {f"{d['artifactId']}-{d['version']}.jar": d["sha256"] for d in lock["dependencies"]}
+    expected = {_file_name(dependency): dependency["sha256"] for dependency in lock["dependencies"]}
     found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*/*.jar")}
     if wrong := sorted(name for name in expected | found if expected.get(name) != found.get(name)):
         raise InstallError(
@@ -82,6 +94,12 @@ def _jars(part: str, target: Path) -> None:
             "If the version was changed on purpose, copy the new lock file from "
             f"{target / 'jgo.lock.toml'}; if not, do not run them."
         )
+
+
+def _file_name(dependency: Mapping[str, str]) -> str:
+    """As Maven has it: a classifier, such as that of a library's own tests, stands behind the version."""
+    words = (dependency.get(key) for key in ("artifactId", "version", "classifier"))
+    return "-".join(filter(None, words)) + ".jar"
 
 
 def _openssl(target: Path) -> None:

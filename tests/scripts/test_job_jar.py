@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -22,19 +23,16 @@ def source(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return copy
 
 
-def compiler() -> Path:
-    return next((tools.INSTALLED / "compiler").glob("*/ecj-*.jar"))
-
-
 def test_the_same_source_gives_the_same_jar(source: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one" / "job.jar", tmp_path / "other" / "job.jar"
     for path in (one, other):
-        job_jar.make(path, compiler())
+        job_jar.make(path, install.compiler())
     assert one.read_bytes() == other.read_bytes()
     with zipfile.ZipFile(one) as made, zipfile.ZipFile(tools.connector_jar()) as connector:
         own = set(made.namelist()) - set(connector.namelist())
         assert {"iot/SensorClock.class", "iot/SeenSerializer.class"} <= own
-        assert all(name.startswith("iot/") for name in own)
+        files = {path.relative_to(source).with_suffix("").as_posix() for path in tools.java_sources()}
+        assert {re.sub(r"(\$\w+)?\.class$", "", name) for name in own} == files, "and nothing of the tests"
         assert set(connector.namelist()) <= set(made.namelist())
     assert list(one.parent.iterdir()) == [one]
 
@@ -50,5 +48,5 @@ def test_changed_source_wants_another_jar(source: Path) -> None:
 def test_what_does_not_compile_is_told(source: Path, tmp_path: Path) -> None:
     (source / "iot" / "Seen.java").write_text("package iot;\nclass Seen {\n")
     with pytest.raises(job_jar.CompileError, match=r"Seen.java \(at line 2\)"):
-        job_jar.make(tmp_path / "job.jar", compiler())
+        job_jar.make(tmp_path / "job.jar", install.compiler())
     assert list(tmp_path.glob("*.jar")) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.settings import ROOT
-from jobs.tools import flink_home, java_home
+from jobs.tools import JAVA, flink_home, java_home, java_sources
 from scripts.licences import pinned
 from tests.scripts.containers.compose_file import command, mounts, ours, services
 from tests.scripts.containers.dockerfile import copied, instructions
@@ -68,6 +68,7 @@ def test_what_is_copied_is_there_and_nothing_else_is_sent_to_the_builder() -> No
             assert any(fnmatch.fnmatch(source.split("/")[0], pattern) for pattern in let_in), source
     for private in (".env", ".git", ".local", ".venv", "tests"):
         assert not any(fnmatch.fnmatch(private, pattern) for pattern in let_in)
+    assert lines.index("jobs/java/src/test/") > lines.index("!jobs/"), "the last pattern that matches decides"
 
 
 BLOCKER = """
@@ -149,5 +150,9 @@ def test_the_stage_that_makes_the_jar_has_all_that_it_imports(tmp_path: Path) ->
     (directory / "trial.py").write_text("import scripts.containers.image\n")
     done = run(directory, blocked, "trial")
     assert done.returncode == 0, done.stderr
-    for path in ("jobs/java/iot/Seen.java", "scripts/stack/connector/jgo.toml", "scripts/stack/compiler/jgo.lock.toml"):
+    for path in ("scripts/stack/connector/jgo.toml", "scripts/stack/compiler/jgo.lock.toml"):
         assert (directory / path).exists()
+    java = JAVA.relative_to(ROOT)
+    names = [path.relative_to(ROOT) for path in java_sources()]
+    assert java / "iot" / "Seen.java" in names
+    assert sorted(path.relative_to(directory) for path in directory.glob("**/*.java")) == names

@@ -53,6 +53,9 @@ final class Chunk {
     }
 
     boolean contains(long ts) {
+        if (ts < first) {
+            return false;
+        }
         Walk walk = new Walk();
         while (walk.next()) {
             if (ts <= walk.end()) {
