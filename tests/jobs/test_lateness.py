@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import defaultdict
 from datetime import timedelta
 from typing import Self
@@ -11,13 +12,17 @@ from typing import Self
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from infrastructure.kafka.client import kafka_options
+from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings
+from operations import audit
+from operations.dead_letters.letters import letters
 from tests import broker_clock, lateness_model
-from tests.running import submit_quickly, wait_for
+from tests.running import Bridging, submit_quickly, wait_for
 from topics import catalogue
-from topics.encoding import encode_heartbeat
+from topics.encoding import encode, encode_heartbeat
 from topics.names import AGGREGATES, READINGS, REJECTED, sensor_key
 from topics.partitions import first_partitions
+from topics.reading import Reading
 
 DAY = 86_400_000
 START = 1577836800000
@@ -177,3 +182,37 @@ def test_silent_partitions_without_heartbeats_do_not_hold_windows_open(settings:
         wait_for(lambda: day in aggregates.read(), "the day to close by idleness")
         assert aggregates.rows[day]["value"] == 20.0
         assert {key[3] for key in aggregates.rows} == {START}
+
+
+def test_a_device_whose_clock_and_record_timestamp_are_wrong_touches_nobody_else(
+    settings: Settings, bridge: Bridging
+) -> None:
+    """It lives in 2036, and says so to the broker too; then its clock is set, and everybody goes on."""
+    settings = settings.replace(checkpoint_interval=timedelta(seconds=1))
+    submit_quickly(settings)
+    sensors = catalogue.read(settings.sensors)
+    wrong = 2_085_978_496_000
+    place = first_partitions(sensors, settings.partitions)
+    producer = Producer(kafka_options(settings.kafka))
+    producer.list_topics(settings.prefix + READINGS, timeout=30)
+    value = encode(Reading("pi", "TH1", wrong, 18.5))
+    producer.produce(settings.prefix + READINGS, value, "pi/TH1", place("pi", "TH1"), timestamp=wrong)
+    assert producer.flush(30) == 0
+
+    now = int(time.time() * 1000)
+    today = now - now % DAY
+    with Publisher(settings, sensors) as publisher:
+        for hour in range(24):  # yesterday, so that it can be over
+            for site, sensor in (("pi", "TH1"), ("home", "TH1"), ("home", "W1")):
+                publisher.publish(Reading(site, sensor, today - DAY + hour * HOUR, 1.0))
+        # An hour ahead of the present is the most that a heartbeat may be: it is enough to be past midnight.
+        publisher.heartbeat(max(now, today + 60_000))
+    with Topic(settings, AGGREGATES) as aggregates, Topic(settings, REJECTED) as rejected:
+        days = [("AggDayCount", *name, today - DAY) for name in (("pi", "TH1"), ("home", "TH1"), ("home", "W1"))]
+        wait_for(lambda: aggregates.read().keys() >= set(days), "yesterday of all three")
+        assert [aggregates.rows[day]["value"] for day in days] == [24, 24, 24]
+        assert not [key for key in aggregates.rows if key[3] != today - DAY]
+        assert rejected.read() == {}
+    (letter,) = wait_for(lambda: list(letters(settings)), "the dead letter")
+    assert (letter.reason, letter.value) == ("future_ts", value)
+    assert audit.audit(settings, sensors).unexplained == []
