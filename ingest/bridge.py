@@ -319,7 +319,8 @@ class Bridge:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
-            self.counts.errors["Kafka"] = explain(error)
+            if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
+                self.counts.errors["Kafka"] = explain(error)
             log.warning("Kafka does not answer, waiting; start it if it is down", error=explain(error))
 
     def _leave(self) -> None:

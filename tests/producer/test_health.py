@@ -1,0 +1,72 @@
+"""A producer is not well when it has given up messages, or Kafka has been silent for half a minute."""
+
+from __future__ import annotations
+
+import pytest
+
+from infrastructure.settings import Settings
+from producer.health import EVERY, SILENT_SECONDS, ProducerHealth
+from tests.producer.fake_kafka import Clock, FakeDelivery
+from tests.running import wait_for
+
+KAFKA = Settings.of(env_file=None, kafka="192.0.2.1:9092").kafka
+
+
+@pytest.fixture
+def delivery() -> FakeDelivery:
+    return FakeDelivery(6)
+
+
+def passes(health: ProducerHealth, clock: Clock, seconds: float) -> None:
+    """Time passes, in which the thread looks."""
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now = min(end, clock.now + EVERY)
+        health.look()
+
+
+def test_without_messages_it_is_well_for_ever(delivery: FakeDelivery) -> None:
+    health = ProducerHealth(KAFKA, delivery, delivery.clock)
+    passes(health, delivery.clock, 10 * SILENT_SECONDS)
+    assert health() == []
+
+
+def test_messages_that_nobody_acknowledges_are_told_with_their_kafka(delivery: FakeDelivery) -> None:
+    health = ProducerHealth(KAFKA, delivery, delivery.clock)
+    passes(health, delivery.clock, 100)
+    delivery.sent = 1500
+    passes(health, delivery.clock, SILENT_SECONDS)
+    assert health() == [], "they may come yet"
+    passes(health, delivery.clock, 5)
+    (reason,) = health()
+    assert reason.startswith("Kafka at 192.0.2.1:9092 has acknowledged nothing for 35 s, and 1,500 messages wait")
+    assert "5 minutes" in reason
+    delivery.acknowledged = 1
+    assert health() == [], "it answers again"
+
+
+def test_a_slow_broker_is_well(delivery: FakeDelivery) -> None:
+    health = ProducerHealth(KAFKA, delivery, delivery.clock)
+    delivery.sent = 1_000_000
+    for _ in range(10):
+        passes(health, delivery.clock, SILENT_SECONDS - 1)
+        delivery.acknowledged += 1
+        assert health() == []
+
+
+def test_messages_that_were_given_up_are_told(delivery: FakeDelivery) -> None:
+    health = ProducerHealth(KAFKA, delivery, delivery.clock)
+    delivery.sent = delivery.failed = 1200
+    (reason,) = health()
+    assert reason.startswith("the producer has given up 1,200 messages")
+    assert "Start it again" in reason
+
+
+def test_its_thread_looks_by_itself(delivery: FakeDelivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.health.EVERY", 0.001)
+    health = ProducerHealth(KAFKA, delivery, delivery.clock)
+    delivery.sent = 1
+    health.watch()
+    delivery.clock.now += SILENT_SECONDS
+    delivery.acknowledged = 1
+    wait_for(lambda: health._since == delivery.clock.now, "a look")
