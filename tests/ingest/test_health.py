@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import Settings
+from infrastructure.health import read
+from infrastructure.settings import ROOT, Settings
 from ingest.bridge import Bridge
 from ingest.health import PATIENCE, BridgeHealth
 from ingest.metrics import Counts
@@ -117,6 +122,19 @@ def test_a_bridge_without_redis_says_what_its_last_error_was(broker: MockBroker)
     assert reason.startswith("the bridge waits for Redis (")
     assert f"connecting to 127.0.0.1:{port}" in reason
     assert "goes on when Redis does its part" in reason
+
+
+def test_the_process_serves_it(broker: MockBroker, tmp_path: Path) -> None:
+    nobody, port = free_ports(2)
+    settings = settings_of(broker.address, nobody).replace(data_dir=tmp_path, ingest_metrics=port)
+    environment = {**os.environ, **settings.environment()}
+    process = subprocess.Popen([sys.executable, "-m", "ingest"], cwd=ROOT, env=environment)
+    try:
+        (reason,) = wait_for(lambda: read(settings.monitoring.ingest_url) or [], "a reason")
+    finally:
+        process.terminate()
+        assert process.wait() == 0
+    assert reason.startswith("the bridge waits for Redis (")
 
 
 def test_a_bridge_without_kafka_tells_what_its_own_client_heard() -> None:

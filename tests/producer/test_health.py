@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-from infrastructure.settings import Settings
+import pytest
+import requests
+
+from infrastructure.health import read
+from infrastructure.settings import ROOT, Settings
 from producer.health import EVERY, SILENT_SECONDS, ProducerHealth
+from scripts.stack.apart import free_ports
+from tests.infrastructure.kafka.mock_broker import mock_broker
 from tests.producer.fake_kafka import Clock, FakeDelivery
 from tests.running import wait_for
+from topics.names import READINGS
 
 KAFKA = Settings.of(env_file=None, kafka="192.0.2.1:9092").kafka
 
@@ -70,3 +80,21 @@ def test_its_thread_looks_by_itself(delivery: FakeDelivery, monkeypatch: pytest.
     delivery.clock.now += SILENT_SECONDS
     delivery.acknowledged = 1
     wait_for(lambda: health._since == delivery.clock.now, "a look")
+
+
+def test_the_process_serves_it(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with mock_broker() as broker:
+        broker.create(READINGS, 6)
+        settings = Settings.of(
+            env_file=None, kafka=broker.address, kafka_user="", data_dir=tmp_path, producer_metrics=port
+        )
+        environment = {**os.environ, **settings.environment()}
+        process = subprocess.Popen([sys.executable, "-m", "producer"], cwd=ROOT, env=environment)
+        try:
+            url = settings.monitoring.producer_url
+            wait_for(lambda: read(url) == [], "the producer to be well")
+            wait_for(lambda: "iot_producer_acknowledged_total" in requests.get(f"{url}/metrics", timeout=10).text, "it")
+        finally:
+            process.terminate()
+            assert process.wait() == 0
