@@ -25,8 +25,9 @@ class RedisAwayError(UserError):
 class Reader:
     """A client that connects when it is first used, and anew after a failure. Threads may share it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seconds: float = SECONDS) -> None:
         self._settings = settings
+        self._seconds = seconds
         self._client: redis.Redis | None = None
         self._lock = threading.Lock()
 
@@ -64,7 +65,10 @@ class Reader:
             if self._client is None:
                 try:
                     self._client = redis_client(
-                        self._settings.redis, "viewer", socket_timeout=SECONDS, socket_connect_timeout=SECONDS
+                        self._settings.redis,
+                        "viewer",
+                        socket_timeout=self._seconds,
+                        socket_connect_timeout=self._seconds,
                     )
                 except UserError as error:
                     raise RedisAwayError(str(error)) from error

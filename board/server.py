@@ -1,7 +1,8 @@
-"""The web server: the page and the API in one application, for this machine alone."""
+"""The web server: the page and the API in one application; for this machine alone, if no setting says otherwise."""
 
 from __future__ import annotations
 
+import errno
 import socket
 from urllib.parse import urlsplit
 
@@ -10,20 +11,20 @@ from fastapi import FastAPI
 from nicegui import ui
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from board import api, dashboards, page
 from board.feed import Feeds
+from board.health import BoardHealth
 from board.reader import Reader
 from infrastructure import logs
+from infrastructure.health import Health, answer
 from infrastructure.settings import Settings
 from topics.errors import UserError
 
 log = logs.get(__name__)
 
-HOSTS = ["127.0.0.1", "localhost"]
-"""Names under which it answers; a page elsewhere that gives its own name this address gets nothing."""
 HEADERS = {
     # NiceGUI's templates are compiled in the browser.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -70,25 +71,34 @@ def application(settings: Settings) -> FastAPI:
     reader = Reader(settings)
     read = dashboards.read()
     app.include_router(api.router(reader))
+    _add_health(app, BoardHealth(settings))
     api.errors_in_words(app)
     page.add(read, Feeds(reader, read), lambda: api.described(app.openapi()))
     ui.run_with(app, title="IoT board", tailwind=False, show_welcome_message=False, language="en-US")
     app.add_middleware(Guard)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.board.names, www_redirect=False)
     return app
 
 
+def _add_health(app: FastAPI, health: Health) -> None:
+    @app.get("/health", include_in_schema=False)
+    def told() -> JSONResponse:
+        status, body = answer(health())
+        return JSONResponse(body, status, {"Cache-Control": "no-store"})
+
+
 def serve(settings: Settings) -> None:
-    """Serve at IOT_BOARD until Ctrl-C or SIGTERM. Raises ``UserError`` when its port is taken."""
-    address = urlsplit(settings.board.url)
+    """Serve at IOT_BOARD until Ctrl-C or SIGTERM. Raises ``UserError`` when its address cannot be had."""
     app = application(settings)
     try:
-        listening = socket.create_server((address.hostname or "127.0.0.1", settings.board.port))
+        listening = socket.create_server((settings.board.host, settings.board.port))
     except OSError as error:
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
         raise UserError(
-            f"{settings.board.url} cannot be had: {error.strerror}. Set another port (IOT_BOARD=http://127.0.0.1:PORT)"
+            f"{settings.board.url} cannot be had: {error.strerror}. Set "
+            f"{'another port' if taken else 'an address of this machine'} (IOT_BOARD=http://127.0.0.1:PORT)"
         ) from error
-    log.info("serving the board", url=settings.board.url)
+    log.info("serving the board", url=settings.board.url, names=", ".join(settings.board.names))
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=GOODBYE
     )

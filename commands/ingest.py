@@ -15,6 +15,7 @@ from rich.table import Table
 from infrastructure import logs, metrics_endpoint
 from infrastructure.settings import load_settings
 from ingest.bridge import Bridge
+from ingest.health import BridgeHealth
 from ingest.metrics import BridgeMetrics
 from operations.rebuild import Counts, Rebuild
 from topics import catalogue
@@ -37,7 +38,11 @@ def main(context: typer.Context) -> None:
     logs.configure(settings.monitoring.log_format)
     bridge = Bridge(settings, catalogue.read(settings.sensors))
     metrics_endpoint.serve(
-        BridgeMetrics(settings, bridge.counts), settings.monitoring.ingest_port, "IOT_INGEST_METRICS"
+        BridgeMetrics(settings, bridge.counts),
+        settings.monitoring.host,
+        settings.monitoring.ingest_port,
+        "IOT_INGEST_METRICS",
+        BridgeHealth(settings, bridge.counts),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bridge.stop())

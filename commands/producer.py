@@ -21,6 +21,7 @@ from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.watchdog import ClientStuckError
 from infrastructure.settings import Settings, load_settings
 from producer import run
+from producer.health import ProducerHealth
 from producer.metrics import ProducerMetrics
 from producer.resume import marks
 from producer.simulation import Simulation, site_names, ticks_of
@@ -96,7 +97,11 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
 
         ticks_per_second = parse_speed(speed)
         metrics = ProducerMetrics(simulation, publisher, ticks_per_second)
-        metrics_endpoint.serve(metrics, settings.monitoring.producer_port, "IOT_PRODUCER_METRICS")
+        health = ProducerHealth(settings.kafka, publisher)
+        health.watch()
+        metrics_endpoint.serve(
+            metrics, settings.monitoring.host, settings.monitoring.producer_port, "IOT_PRODUCER_METRICS", health
+        )
         _stop_in_order(publisher)
         began = time.monotonic()
         run.run(simulation, publisher, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)

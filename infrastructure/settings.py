@@ -54,7 +54,24 @@ OptionalPath = Annotated[LocalPath | None, BeforeValidator(_none)]
 PREFIX = r"[A-Za-z0-9_.-]{0,64}"
 USER = r"^[A-Za-z0-9_.@-]{0,64}$"
 MEMORY = r"^\d+[mg]$"
+NAME = r"[A-Za-z0-9_.-]+"
+"""A host's name or IPv4 address."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""This machine's names for itself."""
+ANY = "0.0.0.0"  # noqa: S104 - only who sets it listens there
+"""Every address of this machine."""
 NO_PASSWORD = SecretStr("")
+
+
+def at(host: str, port: int) -> str:
+    """The HTTP address where a process of this machine reaches what listens on ``host``; empty for port 0.
+
+    What listens on every address is reached on loopback.
+    """
+    if not port:
+        return ""
+    host = {ANY: "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _setting(variable: str, default: Any, description: str, **rules: Any) -> Any:
@@ -269,7 +286,7 @@ class MonitoringSettings(_Group):
     host: str = _setting(
         "IOT_METRICS_HOST",
         "127.0.0.1",
-        "address on which /metrics and /health are served; 0.0.0.0 in a container",
+        "address on which /metrics and /health are served; 0.0.0.0: on every one",
         pattern=r"^[A-Za-z0-9_.:-]+$",
     )
     producer_port: int = _port("IOT_PRODUCER_METRICS", 9251, "port of the producer's /metrics and /health; 0: none")
@@ -281,6 +298,21 @@ class MonitoringSettings(_Group):
         "IOT_LOG_FORMAT", "text", "log lines as text, or as json: one object a line; of the local Kafka and Flink too"
     )
 
+    @property
+    def producer_url(self) -> str:
+        """Where this machine reaches the producer's /metrics and /health; empty: nowhere, as in the next ones."""
+        return at(self.host, self.producer_port)
+
+    @property
+    def ingest_url(self) -> str:
+        """The same of the bridge."""
+        return at(self.host, self.ingest_port)
+
+    @property
+    def job_url(self) -> str:
+        """The same of the Flink job."""
+        return at(self.host, self.job_port)
+
 
 class BoardSettings(_Group):
     """The board."""
@@ -288,14 +320,36 @@ class BoardSettings(_Group):
     url: str = _setting(
         "IOT_BOARD",
         "http://127.0.0.1:8000",
-        "address on which the board listens; http://0.0.0.0:PORT in a container; empty: none",
-        pattern=r"^(http://[A-Za-z0-9_.-]+:\d{1,5})?$",
+        "address on which the board listens; http://0.0.0.0:PORT: on every one; empty: no board",
+        pattern=rf"^(http://{NAME}:\d{{1,5}})?$",
     )
+    hosts: str = _setting(
+        "IOT_BOARD_HOSTS",
+        "",
+        "names under which the board answers, comma separated, besides 127.0.0.1, localhost and the one in IOT_BOARD",
+        pattern=rf"^({NAME}(,{NAME})*)?$",
+    )
+
+    @property
+    def host(self) -> str:
+        """Host in the address; 0.0.0.0 is every address of this machine."""
+        return urlsplit(self.url).hostname or "127.0.0.1"
 
     @property
     def port(self) -> int:
         """Port of the board, 0 where there is none."""
         return urlsplit(self.url).port or 0
+
+    @property
+    def local_url(self) -> str:
+        """Where a browser on this machine finds it; empty where there is none."""
+        return at(self.host, self.port)
+
+    @property
+    def names(self) -> list[str]:
+        """Under which it answers: a page elsewhere that gives its own name the board's address must get nothing."""
+        given = [self.host, *filter(None, self.hosts.split(","))]
+        return list(dict.fromkeys(["127.0.0.1", "localhost", *(name for name in given if name != ANY)]))
 
 
 class GrafanaSettings(_Group):

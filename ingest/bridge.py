@@ -74,6 +74,7 @@ class Bridge:
         self.counts = Counts(settings, catalogue)
         self._settings = settings
         self._clock = clock
+        self.counts.idle_since = clock()
         self._stop = threading.Event()
         self._store = Store(settings, catalogue)
         self._settling = Settling(settings.ingest.settle.total_seconds())
@@ -271,12 +272,14 @@ class Bridge:
 
         def waiting(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
+            words = explain(error) if isinstance(error, KafkaException) else explain_redis(error)
             log.warning(
                 "a service does not do its part; trying again. `make status` shows whether it runs, its log says why",
                 service=what,
-                error=explain(error) if isinstance(error, KafkaException) else explain_redis(error),
+                error=words,
                 seconds=round(state.upcoming_sleep, 1),
             )
+            self.counts.errors[what] = words
             self.counts.waiting = what
             self.counts.retries[what] += 1
 
@@ -299,6 +302,7 @@ class Bridge:
         self._land()  # whoever gets them goes on behind it
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.counts.assigned -= gone
+        self.counts.idle_since = self._clock()
         self._settling.forget(gone)
         for offsets in (self._read, self._committed):
             for place in gone & offsets.keys():
@@ -318,6 +322,8 @@ class Bridge:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             log.warning("a topic is missing: `python -m topics create` makes it; waiting")
         else:
+            if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
+                self.counts.errors["Kafka"] = explain(error)
             log.warning("Kafka does not answer, waiting; start it if it is down", error=explain(error))
 
     def _leave(self) -> None:

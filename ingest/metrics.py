@@ -54,9 +54,13 @@ class Counts:
         self.withdrawn = 0
         self.waiting: str | None = None
         """Which service is waited for, of ``SERVICES``."""
+        self.errors: dict[str, str] = {}
+        """The words of the last error of each service, whether it is over or not."""
         self.retries = Counter[str](dict.fromkeys(SERVICES, 0))
         self.assigned = frozenset[Place]()
         """The partitions that are this bridge's to carry."""
+        self.idle_since = 0.0
+        """Since when there are none, where there are none; by the bridge's clock, seconds."""
         self.newest: dict[str, int] = {}
         """Largest ts of the readings of each sensor, epoch ms."""
         self.days: dict[str, int] = {}

@@ -1,8 +1,8 @@
 """The job's metrics for Prometheus, from Flink's REST API.
 
 Flink has a Prometheus reporter of its own, which listens on every address of the machine (its only option is the port),
-and the local stack listens on 127.0.0.1 alone. It also has thousands of series; these are the ones to watch.
-docs/operation.md has their table, and how to switch Flink's own on.
+and the local stack listens on 127.0.0.1 alone, if no setting says otherwise. It also has thousands of series; these are
+the ones to watch. docs/operation.md has their table, and how to switch Flink's own on.
 """
 
 from __future__ import annotations
@@ -18,22 +18,32 @@ from prometheus_client.registry import Collector
 from infrastructure import metrics_endpoint
 from infrastructure.kafka.lag import LagReader
 from infrastructure.settings import Settings
-from jobs import cluster
+from jobs import cluster, health
 from jobs.account import Account, account
 from jobs.spec import JobSpec
 from topics.errors import UserError
 
 
 def serve(settings: Settings, spec: JobSpec) -> None:
-    """Serve the metrics at ``job_metrics`` until SIGTERM or Ctrl-C.
+    """Serve the metrics, and the job's health, at ``job_metrics`` until SIGTERM or Ctrl-C.
 
     Raises ``UserError`` when the port cannot be had, since this process has nothing else to do.
     """
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    if not metrics_endpoint.serve(JobMetrics(settings, spec), settings.monitoring.job_port, "IOT_JOB_METRICS"):
-        raise UserError("no metrics of the job are served: set IOT_JOB_METRICS to a port that is free")
+    monitoring = settings.monitoring
+    if not metrics_endpoint.serve(
+        JobMetrics(settings, spec),
+        monitoring.host,
+        monitoring.job_port,
+        "IOT_JOB_METRICS",
+        lambda: list(health.reasons(settings, health.look(settings, spec))),
+    ):
+        raise UserError(
+            "no metrics of the job are served: set IOT_JOB_METRICS to a port that is free, and IOT_METRICS_HOST to an "
+            "address of this machine"
+        )
     done.wait()
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     with chromium.browser() as browser:
         for name, theme, width, height in PICTURES:
             page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(f"{settings.board.url}/{QUERY}&theme={theme}")
+            page.goto(f"{settings.board.local_url}/{QUERY}&theme={theme}")
             page.get_by_role("region", name="AggDayRestEtot").locator("canvas").wait_for()
             page.evaluate("document.fonts.ready")
             page.screenshot(path=ROOT / "docs" / name)

@@ -21,8 +21,11 @@ def listens(port: str) -> bool:
 
 
 def answers(host: str, port: str, path: str) -> bool:
-    """Whether a GET gets an answer with status 200."""
-    return _get(host, port, path)[0] == 200
+    """Whether a GET gets an answer with status 200; another one is printed: `docker inspect` shows it."""
+    status, body = _get(host, port, path)
+    if status != 200:
+        print(status, body.decode(errors="replace"))
+    return status == 200
 
 
 def registered(host: str, port: str) -> bool:

@@ -255,7 +255,7 @@ def _every(settings: Settings) -> Iterator[Process]:
             environment=settings.environment(),
             ports=(settings.monitoring.job_port,),
             autostart=False,
-            ready=lambda: _listens(settings.monitoring.job_port),
+            ready=lambda: _listens(settings.monitoring.job_port, settings.monitoring.host),
             memory=256,
         )
     if settings.board.url:
@@ -265,7 +265,7 @@ def _every(settings: Settings) -> Iterator[Process]:
             environment=settings.environment(only_redis_as_viewer=True),
             ports=(settings.board.port,),
             autostart=False,
-            ready=lambda: _listens(settings.board.port),
+            ready=lambda: _listens(settings.board.port, settings.board.host),
             memory=384,  # of which a page takes 5
         )
 
@@ -301,7 +301,10 @@ def _overview(settings: Settings) -> dict[str, int] | None:
         return None
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something listens there; where ``host`` is every address, on loopback."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infrastructure import metrics_endpoint
+from infrastructure import health, metrics_endpoint
 from infrastructure.kafka import admin
 from infrastructure.kafka.lag import LagReader
 from infrastructure.metrics_endpoint import Samples
 from infrastructure.settings import Settings
-from jobs.account import Account, account
+from jobs import health as health_of_job
+from jobs.account import Account
 from jobs.cluster import ClusterError
 from jobs.daily_aggregates import SPEC
 from scripts.stack.processes import processes
@@ -33,8 +34,6 @@ INTERVAL = 1.0
 """Seconds over which rates are measured."""
 PATIENCE = 5.0
 """Seconds that a process which runs may take for an answer."""
-PATIENT_CHECKPOINTS = 6
-"""Checkpoint intervals, and at least a minute, after which one is missed."""
 
 COLOURS = {"running": "green", "stopped": "dim", "starting": "yellow"}
 
@@ -93,13 +92,17 @@ class Rates:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that was found. What does not answer is an error, what does not run or is switched off is None."""
+    """Everything that was found. What does not answer is an error, what does not run or is switched off is None.
+
+    ``unwell``: what bridge, producer and board say of themselves.
+    """
 
     processes: list[ProcessState]
     job: Account | ClusterError
     topics: list[Topic] | KafkaException | None
     bridge: Rates | None
     producer: Rates | None
+    unwell: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
 
@@ -110,17 +113,21 @@ def look(settings: Settings, stack: Stack) -> Status:
     """
     processes = [_process(settings, process) for process in stack.states()]
     running = {process.name for process in processes if process.state == "running"}
-    with ThreadPoolExecutor(4) as pool:
-        asked_job = pool.submit(_job, settings)
+    monitoring, board = settings.monitoring, settings.board
+    with ThreadPoolExecutor(7) as pool:
+        asked_job = pool.submit(health_of_job.look, settings, SPEC)
         asked_topics = pool.submit(_topics, settings) if "kafka" in running else None
-        asked_bridge = pool.submit(_rates, settings.monitoring.ingest_port if "ingest" in running else 0)
-        asked_producer = pool.submit(_rates, settings.monitoring.producer_port)
+        bridge = monitoring.ingest_url if "ingest" in running else ""
+        asked_bridge, asked_producer = pool.submit(_rates, bridge), pool.submit(_rates, monitoring.producer_url)
+        others = bridge, monitoring.producer_url, board.local_url if "board" in running else ""
+        asked_others = [pool.submit(health.read, url, PATIENCE) for url in others]
         found = Status(
             processes,
             asked_job.result(),
             asked_topics.result() if asked_topics else None,
             asked_bridge.result(),
             asked_producer.result(),
+            [reason for asked in asked_others for reason in asked.result() or ()],
         )
     return replace(found, complaints=list(_complaints(settings, stack, found)))
 
@@ -165,13 +172,6 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
     )
 
 
-def _job(settings: Settings) -> Account | ClusterError:
-    try:
-        return account(settings, SPEC)
-    except ClusterError as error:
-        return error
-
-
 def _topics(settings: Settings) -> list[Topic] | KafkaException:
     job = LagReader(settings, settings.job.group, PATIENCE)
     bridge = LagReader(settings, settings.ingest.group, PATIENCE)
@@ -205,12 +205,12 @@ def _topics(settings: Settings) -> list[Topic] | KafkaException:
     return found
 
 
-def _rates(port: int) -> Rates | None:
-    began, before = time.monotonic(), metrics_endpoint.read(port, PATIENCE)
+def _rates(url: str) -> Rates | None:
+    began, before = time.monotonic(), metrics_endpoint.read(url, PATIENCE)
     if before is None:
         return None
     time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
-    after = metrics_endpoint.read(port, PATIENCE)
+    after = metrics_endpoint.read(url, PATIENCE)
     return None if after is None else Rates(before, after, time.monotonic() - began)
 
 
@@ -221,41 +221,20 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
     for process in status.processes:
         if process.state != "running":
             yield f"{process.name} is {process.state}: `make up` starts it, {stack.log(process.name)} says why"
-    yield from _complaints_of_job(settings, stack, status.job)
+    yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
+    if isinstance(status.job, Account) and status.job.dropped:
+        yield f"{status.job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
     if isinstance(status.topics, KafkaException):
         yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:
         yield "there are no topics: `python -m topics create` makes them"
     carries = any(process.name == "ingest" and process.state == "running" for process in status.processes)
-    if status.bridge is not None:
-        for service, waiting in status.bridge.by_label("iot_ingest_waiting").items():
-            if waiting:
-                yield f"the bridge waits for {service}, and goes on when it answers: see {stack.log('ingest')}"
-    elif carries and settings.monitoring.ingest_port:
+    yield from status.unwell
+    if status.bridge is None and carries and settings.monitoring.ingest_port:
         yield (
-            f"the bridge has no /metrics at 127.0.0.1:{settings.monitoring.ingest_port}: see {stack.log('ingest')}. "
+            f"the bridge has no /metrics at {settings.monitoring.ingest_url}: see {stack.log('ingest')}. "
             "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
         )
-
-
-def _complaints_of_job(settings: Settings, stack: Stack, job: Account | ClusterError) -> Iterator[str]:
-    if isinstance(job, ClusterError):
-        yield str(job)
-        return
-    if not job.runs:
-        running = sum(task.running for task in job.tasks)
-        instances = sum(task.instances for task in job.tasks)
-        yield (
-            f"of the job's tasks {running} of {instances} run; it is {job.state.lower()}: wait, and if it stays so see "
-            f"{stack.log('jobmanager')}"
-        )
-    patience = max(60.0, PATIENT_CHECKPOINTS * settings.job.checkpoint_interval.total_seconds())
-    last = job.checkpoint.completed if job.checkpoint else 0.0
-    missed = time.time() - max(last, job.started)
-    if missed > patience:
-        yield f"no checkpoint for {missed:,.0f} s: the job lags or its state has no room, see {settings.flink.url}"
-    if job.dropped:
-        yield f"{job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
 
 
 # --- Showing

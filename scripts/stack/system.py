@@ -46,13 +46,13 @@ def where_to_look(settings: Settings, console: Console) -> None:
     redis = f"Redis at {settings.redis.url}, as {settings.redis.viewer_user}"
     console.print()
     # Not the producer's: nobody answers there once it has ended.
-    ports = [port for port in (settings.monitoring.job_port, settings.monitoring.ingest_port) if port]
+    served = [url for url in (settings.monitoring.job_url, settings.monitoring.ingest_url) if url]
     for what, where in (
-        *([("board", settings.board.url)] if settings.board.url else []),
+        *([("board", settings.board.local_url)] if settings.board.url else []),
         ("Flink's own pages", settings.flink.url),
         ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
         ("topics", "python -m topics describe"),
-        ("metrics", ", ".join(f"http://127.0.0.1:{port}/metrics" for port in ports) or "none, by the settings"),
+        ("metrics", ", ".join(f"{url}/metrics" for url in served) or "none, by the settings"),
         ("all of it", "make status, make logs"),
         ("stop it", "make down"),
     ):

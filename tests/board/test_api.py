@@ -101,6 +101,22 @@ def test_without_redis_it_says_what_to_do(house: House) -> None:
     assert get(house, "latest", site="home")
 
 
+def test_health_is_whether_redis_gives_series(house: House) -> None:
+    answer = requests.get(f"{house.url}/health", timeout=30)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    with house.without_redis():
+        answer = requests.get(f"{house.url}/health", timeout=30)
+    assert answer.status_code == 503
+    assert "Redis does not answer at" in answer.json()["reasons"][0]
+    with house.admin() as admin:
+        admin.execute_command("ACL", "SETUSER", "viewer", "-ts.queryindex")
+        refused = requests.get(f"{house.url}/health", timeout=30)
+        admin.execute_command("ACL", "SETUSER", "viewer", "+ts.queryindex")
+    assert refused.status_code == 503
+    assert "refuses the user viewer" in refused.json()["reasons"][0]
+    assert requests.get(f"{house.url}/health", timeout=30).status_code == 200
+
+
 def test_it_answers_this_machine_alone(house: House) -> None:
     assert requests.get(house.url, headers={"Host": "elsewhere.example"}, timeout=30).status_code == 400
     strange = {"Origin": "http://elsewhere.example"}

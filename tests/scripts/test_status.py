@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 import requests
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 from rich.console import Console
 from typer.testing import CliRunner
 
+from infrastructure import health, metrics_endpoint
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.metrics_endpoint import Samples
@@ -26,6 +29,7 @@ from producer.run import run
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.__main__ import app
+from scripts.stack.apart import free_ports
 from scripts.stack.status import Rates, Status, show
 from scripts.stack.supervision import Stack
 from tests.exposition import Labels, of, samples
@@ -113,6 +117,8 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert of(job, "iot_job_watermark_timestamp_seconds") == {"": watermark}
     assert of(job, "iot_flink_taskmanagers") == {"": 1}
 
+    assert health.read(whole.monitoring.ingest_url) == []
+    assert health.read(whole.monitoring.job_url) == []
     well = CliRunner().invoke(app, ["status"])
     assert well.exit_code == 0, well.output
     assert "all is well" in well.output
@@ -151,6 +157,21 @@ def test_without_a_job_and_its_bridge_it_says_what_to_do(stack: Stack, monkeypat
     assert "not well: ingest is stopped: `make up` starts it" in text
     assert "not well: daily-aggregates does not run: `python -m jobs submit --from latest`" in text
     assert "not well: there are no topics: `python -m topics create` makes them" in text
+
+
+def test_what_a_process_says_of_itself_is_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing(Collector):
+        def collect(self) -> Iterator[Metric]:
+            yield from ()
+
+    reasons = ["the producer has no electricity: plug it in"]
+    (port,) = free_ports(1)
+    own = stack.settings.replace(producer_metrics=port)
+    assert metrics_endpoint.serve(Nothing(), "127.0.0.1", port, "IOT_PRODUCER_METRICS", lambda: reasons)
+    monkeypatch.setattr("scripts.stack.__main__.load_settings", lambda **_: own)
+    assert f"not well: {reasons[0]}" in CliRunner().invoke(app, ["status"]).output
+    reasons.clear()
+    assert "electricity" not in CliRunner().invoke(app, ["status"]).output
 
 
 @pytest.mark.parametrize("name", ["kafka", "jobmanager", "taskmanager"])

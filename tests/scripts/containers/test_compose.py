@@ -116,6 +116,15 @@ def test_nobody_waits_in_a_circle_or_for_what_never_comes() -> None:
     assert [name for name, on in waits.items() if not on] == ["configure"]
 
 
+def test_who_says_not_well_while_another_is_away_keeps_nobody_waiting() -> None:
+    asking = {
+        name for name, service in services().items() if "/health" in service.get("healthcheck", {}).get("test", ())
+    }
+    assert asking == {"ingest", "exporter", "producer", "board"}
+    waited_for = {other for service in services().values() for other in service.get("depends_on", {})}
+    assert not asking & waited_for
+
+
 # Images
 
 

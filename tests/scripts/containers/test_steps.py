@@ -132,8 +132,8 @@ def known(address: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("check", "status", "body", "well"),
     [
-        (["answers", "/metrics"], 200, {}, True),
-        (["answers", "/metrics"], 503, {}, False),
+        (["answers", "/health"], 200, {}, True),
+        (["answers", "/health"], 503, {}, False),
         (["registered"], 200, known("192.0.2.7"), True),
         (["registered"], 200, known("192.0.2.77"), False),
         (["registered"], 200, {"taskmanagers": []}, False),
@@ -147,6 +147,12 @@ def test_health_is_what_the_server_says(
     with server(status, body) as port:
         name, *rest = check
         assert health.main([name, "127.0.0.1", port, *rest]) == (0 if well else 1)
+
+
+def test_what_is_not_well_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with server(503, {"status": "not well", "reasons": ["Redis is away"]}) as port:
+        assert health.main(["answers", "127.0.0.1", port, "/health"]) == 1
+    assert "Redis is away" in capsys.readouterr().out
 
 
 def test_what_does_not_listen_is_not_well() -> None:
