@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from commands.export import export
 from infrastructure import logs, metrics_endpoint
 from infrastructure.settings import load_settings
 from ingest.bridge import Bridge
@@ -93,45 +93,4 @@ def rebuild(
     Console(highlight=False).print(table)
 
 
-@app.command()
-def export(
-    series: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SERIES…",
-            help="Globs over series keys ('AggDay*', 'cabin:*', TH1), of which one must match, and label filters "
-            "('series=AggDay', 'site!=home', 'sensor=(TH1,TH2)'), all of which must match.",
-        ),
-    ],
-    first: Annotated[
-        str | None,
-        typer.Option("--from", help="A day, or an ISO 8601 instant, UTC; inclusive.", show_default="the first point"),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", help="The same; a day is included as a whole.", show_default="the last point"),
-    ] = None,
-    form: Annotated[
-        Literal["csv", "parquet", "json"] | None,
-        typer.Option("--format", help="json is one record a line.", show_default="the ending of --output, else csv"),
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="A file.", show_default="standard output")] = None,
-    wide: Annotated[
-        bool, typer.Option("--wide", help="One column a series and one row a time; all of it is held in memory.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-) -> None:
-    """Write stored points as CSV, Parquet or JSON, one row a point.
-
-    Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series of IOT_PREFIX only,
-    which is left out of their keys. Redis is only read.
-    """
-    from operations import export as exporting
-
-    exporting.export(
-        load_settings(),
-        series,
-        exporting.span(first, last),
-        exporting.Target(exporting.format_of(form, output), output, force=force),
-        wide=wide,
-    )
+app.command()(export)

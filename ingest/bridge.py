@@ -28,7 +28,7 @@ from ingest.settle import Place, Settling
 from ingest.store import Store, StoreError
 from topics.catalogue import Catalogue
 from topics.errors import UserError
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import SERIES_TOPICS
 from topics.reading import Invalid
 
 log = logs.get(__name__)
@@ -86,7 +86,7 @@ class Bridge:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._records = Records.of(settings, catalogue)
         self._readings, self._history, self._aggregates, self._rejected = (
-            settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
+            settings.prefix + topic for topic in SERIES_TOPICS
         )
         self._consumer = Consumer(
             {

@@ -11,7 +11,7 @@ from infrastructure.kafka.diagnostics import explain
 from infrastructure.kafka.lag import LagReader
 from infrastructure.settings import Settings
 from ingest.metrics import Counts
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import SERIES_TOPICS
 
 PATIENCE = 60.0
 """Seconds for which a bridge may have no partitions: a group takes some to share them anew."""
@@ -29,7 +29,7 @@ class BridgeHealth:
         self._counts = counts
         self._clock = clock
         self._kafka = LagReader(settings, settings.ingest.group)
-        self._carried = [settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)]
+        self._carried = [settings.prefix + topic for topic in SERIES_TOPICS]
 
     def __call__(self) -> list[str]:
         """A sentence for each thing."""

@@ -19,7 +19,7 @@ from infrastructure.settings import Settings
 from ingest.records import Point
 from topics import produced_at
 from topics.catalogue import Catalogue
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import SERIES_TOPICS
 from topics.reading import REASONS
 from topics.series import DERIVED, OF_NAME, RAW
 
@@ -91,7 +91,7 @@ class Counts:
 
     @staticmethod
     def _names(settings: Settings) -> tuple[str, ...]:
-        return tuple(settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED))
+        return tuple(settings.prefix + topic for topic in SERIES_TOPICS)
 
     @property
     def records(self) -> int:

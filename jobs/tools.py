@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import ROOT, KafkaSettings, Settings
 from topics.errors import UnavailableError
 
 INSTALLED = Path(sys.prefix) / "stack"
@@ -16,6 +16,9 @@ INSTALLED = Path(sys.prefix) / "stack"
 
 JAVA = ROOT / "jobs" / "java" / "src" / "main" / "java"
 """What of the job is written in Java."""
+
+CLIENT = ROOT / "jobs" / "client"
+"""Configuration of Flink's client."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Tools:
 
 def local_tools(settings: Settings) -> Tools:
     """The Flink client of the package apache-flink. Raises ``UnavailableError`` before the job's jar is there."""
-    return Tools(flink_home() / "bin" / "flink", job_jar(), flink_environment(settings))
+    return Tools(flink_home() / "bin" / "flink", job_jar(), flink_environment(settings.kafka))
 
 
 def java_home() -> Path:
@@ -44,11 +47,6 @@ def flink_home() -> Path:
     import pyflink
 
     return Path(pyflink.__file__).parent
-
-
-def flink_conf(settings: Settings) -> Path:
-    """Flink's configuration directory, of the local stack."""
-    return settings.data_dir / "run" / "flink-conf"
 
 
 def connector_jar() -> Path:
@@ -81,18 +79,15 @@ def job_jar() -> Path:
     raise UnavailableError(f"the job's Java is not compiled, or has changed since: there is no {path}")
 
 
-def flink_environment(settings: Settings) -> dict[str, str]:
-    """Environment of every Flink command, servers and client alike."""
+def flink_environment(kafka: KafkaSettings) -> dict[str, str]:
+    """Environment of Flink's client."""
     environment = {
         "JAVA_HOME": str(java_home()),
         "FLINK_HOME": str(flink_home()),
-        "FLINK_LOG_DIR": str(settings.data_dir / "logs"),
-        "FLINK_PID_DIR": str(settings.data_dir / "run"),
+        "FLINK_CONF_DIR": str(CLIENT),
         # The scripts look for `java` on the PATH before they look at JAVA_HOME.
         "PATH": f"{java_home()}/bin:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
     }
-    if given := settings.kafka.password.get_secret_value():  # one in a file is looked up there (jobs/connector.py)
+    if given := kafka.password.get_secret_value():  # one in a file is looked up there (jobs/connector.py)
         environment["IOT_KAFKA_PASSWORD"] = given
-    if flink_conf(settings).exists():  # a client of another cluster does with Flink's defaults
-        environment["FLINK_CONF_DIR"] = str(flink_conf(settings))
     return environment

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,8 +13,6 @@ import msgspec
 import numpy as np
 import pandas as pd
 import redis
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infrastructure.redis.diagnostics import redis_unavailable
 from infrastructure.settings import Settings
@@ -27,9 +24,6 @@ Format = Literal["csv", "parquet", "json"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_MS = 86_400_000
-PROGRESS_AFTER_SECONDS = 2
-PROGRESS_STEPS = 1000
-"""Steps of the bar for one series."""
 
 
 class Span(NamedTuple):
@@ -45,6 +39,18 @@ class Target(NamedTuple):
     form: Format
     file: Path | None
     force: bool = False
+
+
+class Progress(NamedTuple):
+    """How far an export is: points written so far; of all ``series`` the one under way (from 0), and its share done."""
+
+    points: int
+    series: int
+    current: int
+    share: float
+
+
+Report = Callable[[Progress], None]
 
 
 def span(first: str | None, last: str | None) -> Span:
@@ -87,8 +93,16 @@ def format_of(form: Format | None, file: Path | None) -> Format:
     return form or endings.get("" if file is None else file.suffix, "csv")
 
 
-def export(settings: Settings, wanted: Sequence[str], span: Span, target: Target, *, wide: bool = False) -> None:
-    """Write the points of the series that match, long or wide.
+def export(
+    settings: Settings,
+    wanted: Sequence[str],
+    span: Span,
+    target: Target,
+    *,
+    wide: bool = False,
+    report: Report = lambda _: None,
+) -> None:
+    """Write the points of the series that match, long or wide; ``report`` is called after each chunk of points.
 
     Long, the series come one after the other and no more than a chunk of points is in memory. Raises ``UserError``
     when nothing matches, when the file cannot be written, or when Redis is away. ``BrokenPipeError`` passes.
@@ -97,7 +111,7 @@ def export(settings: Settings, wanted: Sequence[str], span: Span, target: Target
     stored = StoredSeries(settings)
     try:
         series = stored.matching(wanted)
-        chunks = _with_progress(_chunks(stored, series, span), series, span)
+        chunks = _reported(_chunks(stored, series, span), series, span, report)
         frames = _wide(chunks, series) if wide else _long(chunks)
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
@@ -221,26 +235,14 @@ def _opened(target: Target) -> Iterator[BinaryIO]:
             partial.unlink(missing_ok=True)
 
 
-def _with_progress(chunks: Chunks, series: Sequence[Stored], span: Span) -> Chunks:
-    """The chunks; when they take long and somebody watches, a bar on standard error."""
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.fields[done]}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task("", total=len(series) * PROGRESS_STEPS, done="")
+def _reported(chunks: Chunks, series: Sequence[Stored], span: Span, report: Report) -> Chunks:
     number = {each.key: n for n, each in enumerate(series)}
-    began, points, begun = time.monotonic(), 0, (-1, 0)
-    try:
-        for each, samples in chunks:
-            yield each, samples
-            points += len(samples)
-            index, newest = number[each.key], min(span.last, each.last or span.last)
-            if begun[0] != index:
-                begun = (index, samples[0][0])
-            within = (samples[-1][0] - begun[1]) / max(1, newest - begun[1])
-            done = f"{points:,} points, series {index + 1} of {len(series)}"
-            bar.update(task, completed=(index + min(1.0, within)) * PROGRESS_STEPS, done=done)
-            if console.is_terminal and time.monotonic() - began > PROGRESS_AFTER_SECONDS:
-                bar.start()
-    finally:
-        if bar.live.is_started:  # stop prints an empty line even if it was not
-            bar.stop()
+    points, begun = 0, (-1, 0)
+    for each, samples in chunks:
+        yield each, samples
+        points += len(samples)
+        index, newest = number[each.key], min(span.last, each.last or span.last)
+        if begun[0] != index:
+            begun = (index, samples[0][0])
+        share = (samples[-1][0] - begun[1]) / max(1, newest - begun[1])
+        report(Progress(points, len(series), index, min(1.0, share)))

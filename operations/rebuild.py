@@ -48,7 +48,7 @@ from ingest.store import Store, StoreError
 from operations.first_readings import FirstReadings
 from topics.catalogue import Catalogue
 from topics.errors import UnavailableError, UserError
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, SERIES_TOPICS
 from topics.reading import Invalid
 from topics.series import RAW, Series
 
@@ -103,7 +103,7 @@ class Rebuild:
             try:
                 self._store.ping()
                 there = admin.existing(self._settings)
-                for topic in (READINGS, HISTORY, AGGREGATES, REJECTED):
+                for topic in SERIES_TOPICS:
                     name = self._settings.prefix + topic
                     if topic in (AGGREGATES, REJECTED) or name in there:  # a replay has results alone
                         readers[topic] = TopicReader(self._settings.kafka, name)

@@ -11,8 +11,10 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from infrastructure.kafka import admin
+from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs import cluster
@@ -111,3 +113,13 @@ def bridge(settings: Settings) -> Iterator[Bridging]:
     """A bridge in a thread of this process."""
     with Bridging(Bridge(settings, catalogue.read(settings.sensors))) as running:
         yield running
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[redis.Redis]:
+    """Redis, emptied of this test's series in the end."""
+    client = redis_client(settings.redis, "admin")
+    yield client
+    if found := list(client.scan_iter(match=f"{settings.prefix}*", count=10_000)):
+        client.delete(*found)
+    client.close()

@@ -12,7 +12,10 @@ REJECTED = "lateRej"
 DEAD_LETTERS = "deadLetter"
 SENSOR_CLASSES = "sensorClasses"
 """What decides to which partition a sensor's readings go (topics/partitions.py)."""
-TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED, DEAD_LETTERS, SENSOR_CLASSES)
+SERIES_TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED)
+"""The topics whose records become points of series."""
+
+TOPICS = (*SERIES_TOPICS, DEAD_LETTERS, SENSOR_CLASSES)
 
 
 def sensor_key(site: str, sensor: str) -> str:

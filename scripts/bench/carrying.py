@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infrastructure.kafka import admin, offsets
+from infrastructure.kafka import offsets
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings
 from topics.errors import UserError
+from topics.names import SERIES_TOPICS
 
 LOOK_SECONDS = 0.02
 QUIET_SECONDS = 1.0
@@ -88,7 +89,6 @@ def watch(writes: Writes, done: Callable[[], bool]) -> tuple[float, float]:
 def caught_up(settings: Settings) -> bool:
     """Whether the bridge has committed everything that there is."""
     committed = offsets.committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
-    topics = admin.existing(settings)
+    topics = [settings.prefix + topic for topic in SERIES_TOPICS]
     ends = {(topic, p): end for topic in topics for p, end in offsets.end_offsets(settings.kafka, topic).items()}
-    dead = settings.prefix + "deadLetter"
-    return all(committed.get(place, 0) >= end for place, end in ends.items() if place[0] != dead)
+    return all(committed.get(partition, 0) >= end for partition, end in ends.items())

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import redis
 from confluent_kafka import KafkaException
 
-from infrastructure.kafka import admin, offsets
+from infrastructure.kafka import offsets
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client
 from jobs import cluster
@@ -21,7 +21,7 @@ from scripts.chaos.verdict import Finding, findings, series
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
 from topics.errors import UserError
-from topics.names import READINGS
+from topics.names import READINGS, SERIES_TOPICS
 from topics.series import RAW, Series
 
 POLL_SECONDS = 0.1
@@ -82,7 +82,8 @@ def behind(stack: Stack) -> dict[str, int]:
     for group in (settings.job.group, settings.ingest.group):
         reader = LagReader(settings, group)
         try:
-            read = (settings.prefix + READINGS,) if group == settings.job.group else admin.topics_of(settings)[:-1]
+            topics = (READINGS,) if group == settings.job.group else SERIES_TOPICS
+            read = {settings.prefix + topic for topic in topics}
             lag[group] = reader.lag([place for place in reader.places() if place[0] in read]).total()
         finally:
             reader.close()

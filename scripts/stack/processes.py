@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import uuid
@@ -17,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings
-from jobs.tools import INSTALLED, flink_conf, flink_environment, flink_home, java_home
+from jobs.tools import CLIENT, INSTALLED, flink_environment, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home
 from scripts.stack.placement import Placement, one_machine
@@ -59,7 +60,6 @@ CONFIGURATION = (
     ("kafka-log4j2.properties", "kafka/log4j2.properties"),
     ("flink.yaml", "flink-conf/config.yaml"),
     ("flink-log4j.properties", "flink-conf/log4j-console.properties"),
-    ("flink-log4j.properties", "flink-conf/log4j-cli.properties"),
     ("zoo.cfg", "flink-conf/zoo.cfg"),
     ("redis.conf", "redis/redis.conf"),
     ("redis.acl", "redis/redis.acl"),
@@ -94,16 +94,15 @@ def configure(settings: Settings, paths: Paths, placement: Placement) -> None:
         "redis_modules": placement.redis_modules,
         "data": paths.data,
         "run": paths.run,
+        "java_options": " ".join(re.findall(r"--add-opens=\S+", (CLIENT / "config.yaml").read_text())),
         "temporary": placement.temporary or paths.temporary,
         "log_pattern": LOG_PATTERNS[settings.monitoring.log_format],
     }
-    # What the client prints is read by `python -m jobs submit`, and by people.
-    client = values | {"log_pattern": LOG_PATTERNS["text"]}
     for template, target in CONFIGURATION:
         path = paths.run / target
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (DEFINITIONS / "conf" / template).read_text()
-        access.write_private(path, Template(text).substitute(client if "cli" in path.name else values))
+        access.write_private(path, Template(text).substitute(values))
 
 
 def program(process: Process, paths: Paths) -> str:
@@ -131,14 +130,16 @@ stdout_logfile_backups=2
 
 
 def flink_server_environment(settings: Settings) -> dict[str, str]:
-    """Environment of Flink's servers: that of its commands, and the configuration that is written before they start.
+    """Environment of Flink's servers: that of its client, with the configuration that is written before they start.
 
     Kafka's client, which every job's jar brings too, is on their class path (``conf/flink.yaml`` says why).
     """
     behind = [f"{INSTALLED}/connector/jars/*", os.environ.get(FLINK_CLASSPATH, "")]
     return {
-        **flink_environment(settings),
-        "FLINK_CONF_DIR": str(flink_conf(settings)),
+        **flink_environment(settings.kafka),
+        "FLINK_CONF_DIR": str(settings.data_dir / "run" / "flink-conf"),
+        "FLINK_LOG_DIR": str(settings.data_dir / "logs"),
+        "FLINK_PID_DIR": str(settings.data_dir / "run"),
         FLINK_CLASSPATH: ":".join(filter(None, behind)),
     }
 

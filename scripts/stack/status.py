@@ -28,7 +28,7 @@ from jobs.cluster import ClusterError
 from jobs.daily_aggregates import SPEC
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import READINGS, SENSOR_CLASSES, SERIES_TOPICS
 
 INTERVAL = 1.0
 """Seconds over which rates are measured."""
@@ -175,9 +175,10 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
 def _topics(settings: Settings) -> list[Topic] | KafkaException:
     job = LagReader(settings, settings.job.group, PATIENCE)
     bridge = LagReader(settings, settings.ingest.group, PATIENCE)
-    carried = {settings.prefix + topic for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)}
+    carried = {settings.prefix + topic for topic in SERIES_TOPICS}
     try:
-        places = job.places()
+        # What decides the partitions is no stream.
+        places = [place for place in job.places() if place[0] != settings.prefix + SENSOR_CLASSES]
         began, before = time.monotonic(), job.ends(places)
         lag = {
             "job": job.lag([place for place in places if place[0] == settings.prefix + READINGS]),

@@ -27,6 +27,7 @@ from producer.encoder import Encoder
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle
 from scripts.stack.supervision import Stack
+from tests import broker_clock
 from tests.ingest.process import bridge_process
 from tests.ingest.traffic import letters, origin
 from tests.running import PATIENCE, submit_quickly, wait_for
@@ -373,6 +374,7 @@ def test_hostile_records_change_nothing_and_are_put_aside_once(
 ) -> None:
     sensors = catalogue.read(settings.sensors)
     simulation = Simulation(sensors, SEED, START, ("home",))
+    broker_clock.set_by_test(settings)
     traffic = Traffic(settings, simulation)
     job = submit_quickly(settings)
     log = tmp_path / "bridge.log"

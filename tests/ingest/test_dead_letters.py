@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
+from tests import broker_clock
 from tests.ingest.traffic import (
     DAY_MS,
     SENSORS,
@@ -42,6 +43,7 @@ KEYS = (b"TH1", None, b"", b"\xff\x00\xfe", "schlüssel".encode())
 def test_each_invalid_record_is_one_dead_letter_as_it_was_found(
     settings: Settings, bridge: Bridging, store: redis.Redis
 ) -> None:
+    broker_clock.set_by_test(settings)
     cases = [case for case in CASES if len(case.value or b"") < 900_000]
     records = [Record(READINGS, KEYS[n % 5], case.value, n % 6, SENT) for n, case in enumerate(cases)]
     offsets = send(settings, *records)

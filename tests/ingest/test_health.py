@@ -20,9 +20,9 @@ from scripts.stack.apart import free_ports
 from tests.infrastructure.kafka.mock_broker import MockBroker, mock_broker
 from tests.ingest.traffic import SENSORS
 from tests.running import Bridging, wait_for
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, SERIES_TOPICS
 
-TOPICS = (READINGS, HISTORY, AGGREGATES, REJECTED)
+TOPICS = SERIES_TOPICS
 
 
 def settings_of(kafka: str, redis_port: int = 6379) -> Settings:

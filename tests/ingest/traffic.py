@@ -16,7 +16,7 @@ from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import ROOT, Settings
 from tests.running import PATIENCE, wait_for
 from topics import catalogue
-from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED
+from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED, SERIES_TOPICS
 
 DAY_MS = 86_400_000
 START = 1_577_836_800_000  # 2020-01-01T00:00Z
@@ -122,7 +122,7 @@ def behind(settings: Settings) -> int:
     committed = offsets.committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     ends = {
         (settings.prefix + topic, partition): end
-        for topic in (READINGS, HISTORY, AGGREGATES, REJECTED)
+        for topic in SERIES_TOPICS
         for partition, end in offsets.end_offsets(settings.kafka, settings.prefix + topic).items()
     }
     return sum(end - committed.get(place, 0) for place, end in ends.items())

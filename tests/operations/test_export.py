@@ -19,12 +19,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from commands import export as export_command
 from commands.ingest import app
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
 from ingest.store import Store
-from operations import export as export_module
 from operations import stored as stored_module
 from operations.export import Span, Target, export, format_of, span
 from scripts.stack.supervision import Stack
@@ -199,7 +199,7 @@ def test_parquet_goes_into_a_pipe_but_not_onto_a_terminal(held: Settings, monkey
 def test_progress_is_told_on_a_terminal_when_it_takes_long(
     held: Settings, monkeypatch: pytest.MonkeyPatch, after: int, told: bool
 ) -> None:
-    monkeypatch.setattr(export_module, "PROGRESS_AFTER_SECONDS", after)
+    monkeypatch.setattr(export_command, "BAR_AFTER_SECONDS", after)
     assert run(held, "*").stderr == "", "no terminal"
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes anything for a terminal then
     monkeypatch.setenv("COLUMNS", "100")
@@ -266,8 +266,8 @@ import itertools
 import sys
 
 from commands import terminal
-from ingest import stored
-from ingest.__main__ import app
+from commands.ingest import app
+from operations import stored
 
 
 def for_ever(self, series, first, last):

@@ -35,7 +35,7 @@ from scripts.stack.supervision import Stack
 from tests.exposition import Labels, of, samples
 from tests.ingest.traffic import SENSORS, garbage, send
 from tests.running import submit_quickly, wait_for
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
+from topics.names import AGGREGATES, READINGS, REJECTED, SERIES_TOPICS, TOPICS
 
 START = 1_577_836_800_000
 DAYS = 3
@@ -91,7 +91,7 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
         lambda: of(served(whole.monitoring.job_port), "iot_job_lag_records") == {READINGS: 0},
         "a checkpoint of all of it",
     )
-    carried = (READINGS, HISTORY, AGGREGATES, REJECTED)
+    carried = SERIES_TOPICS
     wait_for(
         lambda: of(served(whole.monitoring.ingest_port), "iot_ingest_lag_records") == dict.fromkeys(carried, 0),
         "the bridge",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from confluent_kafka import Producer
@@ -16,7 +17,9 @@ from infrastructure.kafka.partition_states import describe
 from infrastructure.settings import ROOT, Settings
 from scripts.stack.supervision import Stack
 from tests.running import wait_for
-from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, TOPICS
+from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, SENSOR_CLASSES, TOPICS
+
+FAR = str(2**63 - 1)
 
 
 def test_create_and_delete_are_idempotent(stack: Stack) -> None:
@@ -39,41 +42,50 @@ def test_topics_are_kept_as_replay_needs_them(settings: Settings) -> None:
     for topic in TOPICS:
         found = admin.configured(settings)[settings.prefix + topic]
         assert found["retention.ms"] == "-1"
-        assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
+        stamped = topic not in (READINGS, SENSOR_CLASSES)
+        assert found.get("message.timestamp.after.max.ms") == (str(2**63 - 1) if stamped else None)
+        assert found.get("message.timestamp.type") == ("LogAppendTime" if topic == READINGS else None)
         compacted = topic in (AGGREGATES, REJECTED)
         assert (found.get("cleanup.policy") == "compact") == compacted
         assert (found.get("delete.retention.ms") == "2592000000") == compacted, "30 days"
-        assert (found.get("segment.ms") == str(2**63 - 1)) == (topic in (READINGS, HISTORY))
+        assert (found.get("segment.ms") == str(2**63 - 1)) == (topic == HISTORY)
         assert found.get("compression.type") == ("lz4" if topic == READINGS else None), "Flink cannot read zstd"
 
 
 def test_a_topic_of_an_earlier_version_gets_what_it_lacks_and_keeps_what_it_has(settings: Settings) -> None:
     name = settings.prefix + READINGS
-    own = NewTopic(name, settings.partitions, config={"segment.ms": "1000000", "retention.bytes": "1000000000"})
+    former = {"segment.ms": FAR, "message.timestamp.after.max.ms": FAR, "message.timestamp.type": "CreateTime"}
+    own = NewTopic(name, settings.partitions, config={**former, "retention.bytes": "1000000000"})
     admin.delete(settings, [READINGS])
     client = admin.client(settings.kafka)
     client.create_topics([own])[name].result()
     assert admin.create(settings) == []
     found = admin.configured(settings)[name]
-    assert found["segment.ms"] == "1000000"
     assert found["retention.bytes"] == "1000000000"
     assert found["compression.type"] == "lz4"
-    assert found["message.timestamp.after.max.ms"] == str(2**63 - 1)
+    assert found["message.timestamp.type"] == "LogAppendTime"
+    assert "message.timestamp.after.max.ms" not in found
+    assert "segment.ms" not in found
 
 
 def test_describe_shows_the_ends_of_each_partition_and_takes_a_record_of_the_far_future(settings: Settings) -> None:
     year_2100, year_2020 = 4102444800000, 1577836800000
     producer = Producer(kafka_options(settings.kafka))
-    producer.list_topics(settings.prefix + READINGS, timeout=30)
-    for timestamp in (year_2020, year_2100):
-        producer.produce(settings.prefix + READINGS, b"x", partition=2, timestamp=timestamp)
+    producer.list_topics(timeout=30)
+    for topic in (READINGS, HISTORY):
+        for timestamp in (year_2020, year_2100):
+            producer.produce(settings.prefix + topic, b"x", partition=2, timestamp=timestamp)
+    began = time.time()
     assert producer.flush(30) == 0
     states = {(s.topic, s.partition): s for s in describe(settings)}
-    assert len(states) == 2 * settings.partitions + 3
-    state = states[settings.prefix + READINGS, 2]
+    assert len(states) == 2 * settings.partitions + 4
+    state = states[settings.prefix + HISTORY, 2]
     assert (state.first_offset, state.next_offset) == (0, 2)
     assert (state.first_timestamp, state.last_timestamp) == (year_2020, year_2100)
-    assert states[settings.prefix + READINGS, 1].first_timestamp is None
+    assert states[settings.prefix + HISTORY, 1].first_timestamp is None
+    received = states[settings.prefix + READINGS, 2]
+    assert received.first_timestamp is not None
+    assert abs(received.first_timestamp / 1000 - began) < 60, "what a client claims does not count"
 
 
 def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:

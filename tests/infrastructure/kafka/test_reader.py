@@ -6,8 +6,8 @@ import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from infrastructure.kafka import admin
-from infrastructure.kafka.reader import TopicReadError, read_topic
-from infrastructure.kafka.writer import Record, write_records
+from infrastructure.kafka.reader import read_topic
+from infrastructure.kafka.writer import Record, TopicWriteError, write_records
 from infrastructure.settings import Settings
 from topics.names import HISTORY
 
@@ -20,7 +20,7 @@ def test_a_record_that_the_broker_refuses_is_said(settings: Settings) -> None:
     client = admin.client(settings.kafka)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[smaller])
     client.incremental_alter_configs([resource])[resource].result()
-    with pytest.raises(TopicReadError, match="1 records were not acknowledged"):
+    with pytest.raises(TopicWriteError, match="1 records were not acknowledged"):
         write_records(settings.kafka, [Record(topic, b"k", b"small", 1), too_large])
     found = sorted((m.partition(), m.value(), m.headers()) for m in read_topic(settings.kafka, topic))
     assert found == [(0, b"small", [("a", b"b")]), (1, b"small", None)]
