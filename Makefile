@@ -41,10 +41,11 @@ chaos: $(READY) ## kill, freeze and starve every process and compare in the end,
 bench: $(READY) ## measure everything beside its limits and beside other systems, on stacks of its own [QUICK=1] [RECORD=1]
 	@$(RUN) -m scripts.bench $(if $(QUICK),--quick) $(if $(RECORD),--record)
 
-check: $(READY) ## format, lint, types, unit tests of the Python and the Java, known vulnerabilities
+check: $(READY) ## format, lint, types, layers, unit tests of the Python and the Java, known vulnerabilities
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy .
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@$(RUN) -m pytest tests -m "not stack" $(TWO) --quiet
 	@$(RUN) -m scripts.java_tests
 	@$(RUN) -m scripts.vulnerabilities --warn

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from confluent_kafka import Message
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 RESENT = "resent"
 """Header of a reading that was a dead letter and is sent again, repaired; its value is the origin as text."""

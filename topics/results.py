@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from confluent_kafka import Message
 
 from topics.errors import UserError
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 MERGED = "merged"
 """Header of a result that came from a backfill; its value is the backfill's prefix."""
