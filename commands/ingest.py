@@ -83,7 +83,7 @@ def rebuild(
         (counts.records, "records read"),
         *((points, f"points of {kind} series") for kind, points in sorted(counts.points.items())),
         (len(counts.series), "series"),
-        (counts.withdrawn, "points withdrawn"),
+        (counts.retracted, "points retracted"),
         (counts.repeated, "duplicates of a raw reading"),
         (counts.invalid, "invalid records skipped"),
         (counts.passes, "passes over the aggregates"),

@@ -24,7 +24,7 @@ from infrastructure.settings import Settings
 from ingest.dead_letters import DeadLetter, DeadLetters
 from ingest.metrics import SAMPLED, Counts
 from ingest.records import Point, Records
-from ingest.settle import Place, Settling
+from ingest.retractions import PointKey, Retractions
 from ingest.store import Store, StoreError
 from topics.catalogue import Catalogue
 from topics.errors import UserError
@@ -53,12 +53,12 @@ class StoppingError(Exception):
 class _Batch:
     """What is to be done for the records of one poll; ``records`` counts them by topic.
 
-    ``began``: when they had been read (monotonic clock); ``due``: withdrawals that wait no longer.
+    ``began``: when they had been read (monotonic clock); ``due``: points whose retraction waits no longer.
     """
 
     began: float
     points: list[Point] = field(default_factory=list)
-    derived: dict[Place, Point] = field(default_factory=dict)
+    derived: dict[PointKey, Point] = field(default_factory=dict)
     due: list[Point] = field(default_factory=list)
     rejections: list[bytes | None] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Bridge:
         self.counts.idle_since = clock()
         self._stop = threading.Event()
         self._store = Store(settings, catalogue)
-        self._settling = Settling(settings.ingest.settle.total_seconds())
+        self._retractions = Retractions(settings.ingest.settle.total_seconds())
         self._dead_letters = DeadLetters(settings)
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
@@ -156,10 +156,10 @@ class Bridge:
         """Sort a poll's records while the ones before are stored, and have them stored next."""
         batch = self._sorted(messages)
         self._land()
-        batch.due = self._settling.due(self._clock())
+        batch.due = self._retractions.due(self._clock())
         if batch.next_offsets or batch.due:
             # From here on nothing is committed before these are deleted.
-            self._settling.replaced((point.series, point.ts) for point in batch.due)
+            self._retractions.replaced((point.series, point.ts) for point in batch.due)
             self._under_way = batch, self._writer.submit(self._stored, batch)
         elif self._clock() >= self._commit_again:
             self._commit()  # one that was refused
@@ -196,7 +196,7 @@ class Bridge:
         counts.stored_results(batch.derived.values())
         for value in batch.rejections:
             counts.rejection(value)
-        counts.withdrawn += len(batch.due)
+        counts.retracted += len(batch.due)
         counts.letters.update(letter.why.reason for letter in batch.letters)
         counts.batch_records.observe(batch.records.total())
 
@@ -217,7 +217,7 @@ class Bridge:
             else:
                 self._sort_items(message, found, batch)
         batch.records.update(message.topic() for message in records)
-        batch.next_offsets = {place: message.offset() + 1 for place, message in last.items()}
+        batch.next_offsets = {partition: message.offset() + 1 for partition, message in last.items()}
         batch.sendings = self.counts.sendings(records[:SAMPLED])
         return batch
 
@@ -247,21 +247,21 @@ class Bridge:
         if isinstance(point, Invalid):
             batch.letters.append(DeadLetter(message, point))
             return
-        place = (point.series, point.ts)
+        key = (point.series, point.ts)
         if point.value is None:
-            batch.derived.pop(place, None)
-            self._settling.hold(place, (topic, message.partition()), message.offset(), self._clock())
+            batch.derived.pop(key, None)
+            self._retractions.hold(key, (topic, message.partition()), message.offset(), self._clock())
         else:
-            batch.derived[place] = point
-            self._settling.replaced([place])
+            batch.derived[key] = point
+            self._retractions.replaced([key])
 
     def _commit(self) -> None:
         offsets = []
-        for place, offset in self._read.items():
-            waiting = self._settling.first_offset(place)
+        for partition, offset in self._read.items():
+            waiting = self._retractions.first_offset(partition)
             done = offset if waiting is None else min(offset, waiting)
-            if self._committed.get(place) != done:
-                offsets.append(TopicPartition(*place, done))
+            if self._committed.get(partition) != done:
+                offsets.append(TopicPartition(*partition, done))
         self._committed |= {(tp.topic, tp.partition): tp.offset for tp in offsets}
         if offsets:
             # Not waited for: one that fails is made again, and what is read again changes nothing.
@@ -303,10 +303,10 @@ class Bridge:
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.counts.assigned -= gone
         self.counts.idle_since = self._clock()
-        self._settling.forget(gone)
+        self._retractions.forget(gone)
         for offsets in (self._read, self._committed):
-            for place in gone & offsets.keys():
-                del offsets[place]
+            for partition in gone & offsets.keys():
+                del offsets[partition]
 
     def _commit_answered(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:
@@ -335,5 +335,5 @@ class Bridge:
     def _report(self) -> None:
         c = self.counts
         log.info(
-            "carried so far", records=c.records, points=c.points, withdrawn=c.withdrawn, dead_letters=c.dead_letters
+            "carried so far", records=c.records, points=c.points, retracted=c.retracted, dead_letters=c.dead_letters
         )

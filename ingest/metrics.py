@@ -51,7 +51,7 @@ class Counts:
         """Dead letters by reason."""
         self.rejected = Counter[str](dict.fromkeys(VERDICTS, 0))
         """Rejected readings by verdict."""
-        self.withdrawn = 0
+        self.retracted = 0
         self.waiting: str | None = None
         """Which service is waited for, of ``SERVICES``."""
         self.errors: dict[str, str] = {}
@@ -175,9 +175,9 @@ class BridgeMetrics(Collector):
         c = self._counts
         yield _counter("iot_ingest_records", "Records read.", "topic", c.read)
         yield _counter("iot_ingest_points", "Points stored.", "series", c.written)
-        withdrawn = CounterMetricFamily("iot_ingest_withdrawn", "Points deleted since the job withdrew them.")
-        withdrawn.add_metric((), c.withdrawn)
-        yield withdrawn
+        retracted = CounterMetricFamily("iot_ingest_retracted_points", "Points deleted, since the job retracted them.")
+        retracted.add_metric((), c.retracted)
+        yield retracted
         yield _counter("iot_ingest_rejected", "Readings that the job rejected as late.", "reason", c.rejected)
         yield _counter("iot_ingest_dead_letters", "Records put aside into deadLetter.", "reason", c.letters)
         yield from c.batch_records.collect()

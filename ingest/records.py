@@ -1,4 +1,4 @@
-"""What the bridge does with one Kafka record: a point to write, a point to withdraw, or a dead letter."""
+"""What the bridge does with one Kafka record: a point to write, a point to retract, or a dead letter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from topics.series import DERIVED, LATE_REJECTED, RAW, Series
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
-    """A value of a series at ``ts`` (epoch ms); ``value`` None withdraws the point that is there.
+    """A value of a series at ``ts`` (epoch ms); ``value`` None retracts the point that is there.
 
     (A tuple would take five times as long to make.)
     """
@@ -91,7 +91,7 @@ class Records:
         return Point(Series(named.series, named.site, named.sensor), named.day, emitted.value if emitted else None)
 
     def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
-        """A record of lateRej: the rejected reading, at its own ts; null withdraws a rejection."""
+        """A record of lateRej: the rejected reading, at its own ts; null retracts a rejection."""
         try:
             emitted = None if value is None else results.rejected(value)
             reading = emitted or results.rejected_key(key or b"")

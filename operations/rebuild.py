@@ -7,13 +7,13 @@ The bridge may write at the same time, and must not be undone. What it writes wa
 remembers, in one of two ways.
 
 **Aggregates and rejections**: the newest record of a point counts. A rebuild reads a topic to its end, keeps the newest
-state of each point, and writes that. If the bridge meanwhile wrote a correction, or deleted what was withdrawn, the
+state of each point, and writes that. If the bridge meanwhile wrote a correction, or deleted what was retracted, the
 older state would stand over it. Such a record came behind the end that was asked for, so the rebuild asks again when
 it has written, and writes those of the points it has just written for which a newer record is there now, a value or a
-withdrawal. That may undo a still newer one, so it asks again, until there is none. A record that comes later than the
+tombstone. That may undo a still newer one, so it asks again, until there is none. A record that comes later than the
 last question comes later than the last write, and the bridge writes it behind both. Points that a rebuild has not
 written cannot have been undone: they are the bridge's, now or when it goes on. So each pass writes a part of what the
-one before it wrote. (Where the end of a topic falls between a withdrawal and the value that replaces it, a reader may
+one before it wrote. (Where the end of a topic falls between a tombstone and the value that replaces it, a reader may
 find the point missing until the next pass.)
 
 **Raw readings**: the first record of a name counts, and the series' policy FIRST keeps what was written first, which is
@@ -43,7 +43,7 @@ from infrastructure.kafka.reader import TopicReader
 from infrastructure.redis.diagnostics import redis_unavailable
 from infrastructure.settings import Settings
 from ingest.records import Point, Records
-from ingest.settle import Place
+from ingest.retractions import PointKey
 from ingest.store import Store, StoreError
 from operations.first_readings import FirstReadings
 from topics.catalogue import Catalogue
@@ -59,7 +59,7 @@ AGAIN = "Nothing is lost by that: run it again."
 class Counts:
     """What a rebuild has done.
 
-    ``points`` counts the points of each kind of series that are now as Kafka has them; ``withdrawn`` those that must
+    ``points`` counts the points of each kind of series that are now as Kafka has them; ``retracted`` those that must
     not be there; ``repeated`` the records that are a duplicate of a raw reading; ``invalid`` the records that hold no
     valid reading or point; ``passes`` how often the aggregates and rejections were read up to their end.
     """
@@ -67,7 +67,7 @@ class Counts:
     records: int = 0
     points: Counter[str] = field(default_factory=Counter)
     series: set[Series] = field(default_factory=set)
-    withdrawn: int = 0
+    retracted: int = 0
     repeated: int = 0
     invalid: int = 0
     passes: int = 0
@@ -153,8 +153,8 @@ class Rebuild:
         return points
 
     def _derived(self, aggregates: TopicReader, rejected: TopicReader) -> None:
-        written: dict[Place, float | None] | None = None
-        states: dict[Place, float | None] = {}
+        written: dict[PointKey, float | None] | None = None
+        states: dict[PointKey, float | None] = {}
         while True:
             newest = {
                 **self._newest(aggregates, self._records.aggregate),
@@ -162,7 +162,7 @@ class Rebuild:
             }
             self.counts.passes += 1
             if written is not None:
-                newest = {place: value for place, value in newest.items() if place in written}
+                newest = {key: value for key, value in newest.items() if key in written}
             if not newest:
                 break
             self._write(newest)
@@ -170,16 +170,16 @@ class Rebuild:
             written = newest
         for (series, _), value in states.items():
             if value is None:
-                self.counts.withdrawn += 1
+                self.counts.retracted += 1
             else:
                 self.counts.points[series.kind] += 1
                 self.counts.series.add(series)
 
     def _newest(
         self, reader: TopicReader, decode: Callable[[bytes | None, bytes | None], Point | Invalid]
-    ) -> dict[Place, float | None]:
-        """The newest state of each point of which the topic has a record from here to its end; None is withdrawn."""
-        states: dict[Place, float | None] = {}
+    ) -> dict[PointKey, float | None]:
+        """The newest state of each point of which the topic has a record from here to its end; None is retracted."""
+        states: dict[PointKey, float | None] = {}
         for messages in self._batches(reader):
             for message in messages:
                 point = decode(message.key(), message.value())
@@ -189,7 +189,7 @@ class Rebuild:
                     states[point.series, point.ts] = point.value
         return states
 
-    def _write(self, states: dict[Place, float | None]) -> None:
+    def _write(self, states: dict[PointKey, float | None]) -> None:
         points = [Point(series, ts, value) for (series, ts), value in states.items()]
         for start in range(0, len(points), self._settings.ingest.batch):
             some = points[start : start + self._settings.ingest.batch]

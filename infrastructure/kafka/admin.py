@@ -21,7 +21,7 @@ TIMEOUT = 30
 # Records are stamped with the day that they describe, or the tick of a simulation. That is a date long past, which any
 # retention by time would delete at the next roll of the log, or one to come, which Kafka 4 refuses.
 _BY_SIZE = {"retention.ms": FOREVER, "message.timestamp.after.max.ms": FAR}
-# A withdrawal (null) outlives a day and more in which no bridge runs: unread, its point would stay in Redis for good.
+# A tombstone (null) outlives a day and more in which no bridge runs: unread, its point would stay in Redis for good.
 _COMPACTED = {**_BY_SIZE, "cleanup.policy": "compact", "delete.retention.ms": str(30 * 86_400_000)}
 
 RECEIVED = {"message.timestamp.type": "LogAppendTime"}

@@ -49,7 +49,7 @@ def test_killed_at_any_moment_it_loses_and_repeats_nothing(
     assert_each_once(settings, wrong, offsets_of(wrong, records, offsets))
 
 
-def test_killed_between_a_withdrawal_and_its_correction_it_leaves_no_gap(
+def test_killed_between_a_tombstone_and_its_correction_it_leaves_no_gap(
     settings: Settings, store: redis.Redis, tmp_path: Path
 ) -> None:
     settings = settings.replace(settle=timedelta(hours=1))
@@ -58,7 +58,7 @@ def test_killed_between_a_withdrawal_and_its_correction_it_leaves_no_gap(
         send(settings, aggregate("AggDay", "TH1", 1.0))
         wait_until_committed(settings)
         send(settings, aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
-        wait_for(lambda: points(store, settings, "AggDayTH2"), "what is behind the withdrawal")
+        wait_for(lambda: points(store, settings, "AggDayTH2"), "what is behind the tombstone")
         process.kill()
         assert process.wait(PATIENCE) == -signal.SIGKILL
     assert points(store, settings, "AggDayTH1") == old

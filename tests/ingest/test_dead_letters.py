@@ -135,7 +135,7 @@ def test_what_others_write_to_the_dead_letters_does_no_harm(settings: Settings, 
 
 TOO_MUCH_FOR_REDIS = {
     "an aggregate of a day before 1970": aggregate("AggDay", "TH1", 1.0, -DAY_MS),
-    "the withdrawal of one": aggregate("AggDay", "TH1", None, -DAY_MS),
+    "the tombstone of one": aggregate("AggDay", "TH1", None, -DAY_MS),
     "a rejected reading of the year 300 million": rejected(2**63, 0.5),
     "a reading as far off, stamped with that time": reading("TH1", 2**63, 1.0)._replace(sent=2**63 - 1),
 }

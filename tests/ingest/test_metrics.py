@@ -22,9 +22,9 @@ from tests.ingest.traffic import (
     garbage,
     reading,
     rejected,
+    retracted_rejection,
     send,
     wait_until_committed,
-    withdrawn_rejection,
 )
 from tests.running import Bridging, wait_for
 from topics import produced_at
@@ -54,7 +54,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
         aggregate("AggDayDiff", "Etot", 5.0),
     ]
     rejections = [rejected(START - n * DAY_MS, 1.0) for n in range(1, 4)]
-    rejections += [withdrawn_rejection(START - 3 * DAY_MS)]
+    rejections += [retracted_rejection(START - 3 * DAY_MS)]
     purged = rejections[0]._replace(
         key=b'{"site":"home","sensor":"W1","ts":7}',
         value=b'{"site":"home","sensor":"W1","ts":7,"value":1,"reason":"window_purged"}',
@@ -79,7 +79,7 @@ def test_they_are_what_was_carried(settings: Settings) -> None:
         "AggDayRest": 0,
         "LateRej": 0,
     }
-    # The third may be withdrawn in the batch in which it came.
+    # The third may be retracted in the batch in which it came.
     assert of(found, "iot_ingest_points_total")["LateRej"] in (3, 4)
     assert of(found, "iot_ingest_rejected_total") == {"too_late": 3, "window_purged": 1}
     letters = of(found, "iot_ingest_dead_letters_total")

@@ -145,11 +145,11 @@ def test_an_aggregate_is_finite(number: bytes) -> None:
 
 
 @pytest.mark.parametrize("day", [-1, -DAY_MS, -(2**62)])
-@pytest.mark.parametrize("withdrawn", [False, True])
-def test_an_aggregate_of_a_day_before_1970_is_invalid(day: int, withdrawn: bool) -> None:
+@pytest.mark.parametrize("retracted", [False, True])
+def test_an_aggregate_of_a_day_before_1970_is_invalid(day: int, retracted: bool) -> None:
     """RedisTimeSeries refuses a negative ts: as a point it would be tried again for ever."""
     name = key(day=day)
-    assert isinstance(RECORDS.aggregate(name, None if withdrawn else value(name)), Invalid)
+    assert isinstance(RECORDS.aggregate(name, None if retracted else value(name)), Invalid)
 
 
 @pytest.mark.parametrize("ts", [0, START, START + 1, LATEST_TS])
@@ -161,7 +161,7 @@ def test_a_rejected_reading_of_another_site() -> None:
     assert RECORDS.rejected(b"", rejected(site="b")) == Point(Series("LateRej", "b", "W1"), START, 0.5)
 
 
-def test_a_rejection_that_is_withdrawn() -> None:
+def test_a_rejection_that_is_retracted() -> None:
     name = b'{"site":"b","sensor":"W1","ts":1577836800000}'
     assert RECORDS.rejected(name, None) == Point(Series("LateRej", "b", "W1"), START, None)
 
@@ -169,7 +169,7 @@ def test_a_rejection_that_is_withdrawn() -> None:
 @pytest.mark.parametrize(
     "name", [None, b"", b"{}", b'{"site":"b","sensor":"W9","ts":0}', b'{"site":"b","sensor":"W1","ts":-1}']
 )
-def test_a_withdrawal_of_nothing_that_could_be_there_is_invalid(name: bytes | None) -> None:
+def test_a_tombstone_of_nothing_that_could_be_there_is_invalid(name: bytes | None) -> None:
     assert isinstance(RECORDS.rejected(name, None), Invalid)
 
 

@@ -54,7 +54,7 @@ def rejected(ts: int, value: float, site: str = "home") -> Record:
     )
 
 
-def withdrawn_rejection(ts: int, site: str = "home") -> Record:
+def retracted_rejection(ts: int, site: str = "home") -> Record:
     return Record(REJECTED, msgspec.json.encode({"site": site, "sensor": "W1", "ts": ts}), None)
 
 

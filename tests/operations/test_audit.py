@@ -43,7 +43,7 @@ class Topics:
             json.dumps(key).encode(),
         )
 
-    def withdraw(self) -> None:
+    def retract(self) -> None:
         key = {"series": "AggDayCount", "site": "home", "sensor": "TH1", "day": DAY}
         self.put(AGGREGATES, None, json.dumps(key).encode())
 
@@ -159,10 +159,10 @@ def test_a_reading_that_was_sent_twice_counts_once(topics: Topics) -> None:
 def test_the_last_count_of_a_day_is_the_one_that_holds(topics: Topics) -> None:
     topics.dead_letter(5)
     topics.count(1)
-    topics.withdraw()
+    topics.retract()
     topics.count(2)
     assert topics.audit().unexplained == []
-    topics.withdraw()
+    topics.retract()
     assert topics.audit().open == 3, "no day is closed any more"
     topics.count(96, "W1")
     assert "home/TH1 2020-01-01: 2 readings accepted, 0 counted" in topics.audit().unexplained

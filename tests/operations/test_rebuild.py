@@ -34,10 +34,10 @@ from tests.ingest.traffic import (
     points,
     reading,
     rejected,
+    retracted_rejection,
     send,
     stored,
     wait_until_committed,
-    withdrawn_rejection,
 )
 from tests.running import PATIENCE, Bridging, wait_for
 from topics.encoding import encode_heartbeat
@@ -76,7 +76,7 @@ LIVE = [
     Record(AGGREGATES, b"no key", None),
     rejected(START - 9 * DAY_MS, 0.5),
     rejected(START - 8 * DAY_MS, 0.25),
-    withdrawn_rejection(START - 8 * DAY_MS),
+    retracted_rejection(START - 8 * DAY_MS),
 ]
 MERGED = [
     merged(reading("TH1", START, 77.0)),  # the live one counts
@@ -102,7 +102,7 @@ WANTED: dict[str, Points] = {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A withdrawal waits shortly: nothing here looks for gaps."""
+    """A tombstone waits shortly: nothing here looks for gaps."""
     return settings.replace(settle=settings.ingest.settle / 100)
 
 
@@ -176,7 +176,7 @@ def test_an_empty_redis_gets_back_what_it_had(settings: Settings, store: redis.R
     assert [origin(letter) for letter in letters(settings)] == [origin(letter) for letter in put_aside]
     assert counts.records == len(LIVE) + len(MERGED)
     assert counts.points == {"raw": 45, "AggDay": 2, "AggDayCount": 1, "AggDayDiff": 1, "LateRej": 1}
-    assert (len(counts.series), counts.withdrawn, counts.repeated, counts.invalid) == (10, 3, 4, 3)
+    assert (len(counts.series), counts.retracted, counts.repeated, counts.invalid) == (10, 3, 4, 3)
 
 
 def test_it_may_be_run_again_and_again(settings: Settings, filled: Bridging, store: redis.Redis) -> None:
@@ -198,13 +198,13 @@ def test_it_may_be_run_again_and_again(settings: Settings, filled: Bridging, sto
     assert told["points of raw series"] == "45"
     assert told["points of AggDay series"] == "2"
     assert told["series"] == "10"
-    assert told["points withdrawn"] == "3"
+    assert told["points retracted"] == "3"
     assert told["duplicates of a raw reading"] == "4"
     assert told["invalid records skipped"] == "3"
 
     store.execute_command("TS.ADD", settings.prefix + "TH1", 5, 1.0)
     store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START, 9.0)
-    store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START + DAY_MS, 9.0)  # is withdrawn in Kafka
+    store.execute_command("TS.ADD", settings.prefix + "AggDayTH1", START + DAY_MS, 9.0)  # is retracted in Kafka
     store.execute_command("TS.DEL", settings.prefix + "cabin:TH1", START, START)
     rebuild(settings)
     surplus = {"TH1": ([(5, 1.0), *whole["TH1"][0]], whole["TH1"][1])}
@@ -239,7 +239,7 @@ def named(record: Record, series: str, ts: int, value: float | None) -> Record:
 
 
 def rounds(number: int) -> Iterator[list[Record]]:
-    """Readings and their duplicates, values and withdrawals, of a few points again and again."""
+    """Readings and their duplicates, values and tombstones, of a few points again and again."""
     for n in range(number):
         yield [
             *(
@@ -317,18 +317,18 @@ def day(number: int) -> int:
 
 
 def value(number: int, value: float | None) -> Record:
-    """A value, or a withdrawal, of the day of that number."""
+    """A value, or a tombstone, of the day of that number."""
     return aggregate("AggDay", "TH1", value, day(number))
 
 
 CASES = {
     "a correction": Case([value(0, 1.0)], [value(0, 2.0)], [], 2.0),
-    "a withdrawal": Case([value(1, 1.0)], [value(1, None)], [], None),
-    "a withdrawal and a value": Case([value(2, 1.0)], [value(2, None), value(2, 2.0)], [], 2.0),
-    "a value of a withdrawn point": Case([value(3, 1.0), value(3, None)], [value(3, 2.0)], [], 2.0),
+    "a tombstone": Case([value(1, 1.0)], [value(1, None)], [], None),
+    "a tombstone and a value": Case([value(2, 1.0)], [value(2, None), value(2, 2.0)], [], 2.0),
+    "a value of a retracted point": Case([value(3, 1.0), value(3, None)], [value(3, 2.0)], [], 2.0),
     "a correction again": Case([value(4, 1.0)], [value(4, 2.0)], [value(4, 3.0)], 3.0),
-    "a correction and a withdrawal": Case([value(5, 1.0)], [value(5, 2.0)], [value(5, None)], None),
-    "a withdrawal and, later, a value": Case([value(6, 1.0)], [value(6, None)], [value(6, 2.0)], 2.0),
+    "a correction and a tombstone": Case([value(5, 1.0)], [value(5, 2.0)], [value(5, None)], None),
+    "a tombstone and, later, a value": Case([value(6, 1.0)], [value(6, None)], [value(6, 2.0)], 2.0),
     "a new point": Case([], [value(7, 1.0)], [value(7, 2.0)], 2.0),
     "nothing": Case([value(8, 1.0)], [], [], 1.0),
 }
@@ -342,7 +342,7 @@ def test_what_the_bridge_writes_between_reading_and_writing_is_not_undone(
     live(settings, rejected(later, 0.5), *(record for case in cases for record in case.sent))()
     empty(store, settings)
     happens = [
-        live(settings, *(record for case in cases for record in case.first), withdrawn_rejection(late)),
+        live(settings, *(record for case in cases for record in case.first), retracted_rejection(late)),
         live(settings, *(record for case in cases for record in case.second), rejected(later, 0.75)),
     ]
     interrupted = Interrupted(settings, derived=True, happens=happens)

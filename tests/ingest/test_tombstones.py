@@ -1,4 +1,4 @@
-"""A withdrawal waits for its correction: readers see no gap, and what nothing follows is deleted."""
+"""A tombstone waits for its correction: readers see no gap, and what nothing follows is deleted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def wait_until_read(running: Bridging, records: int) -> None:
     wait_for(lambda: running.bridge.counts.records >= records, f"{records} records to be read")
 
 
-def test_a_withdrawal_with_its_correction_behind_it_is_just_the_correction(
+def test_a_tombstone_with_its_correction_behind_it_is_just_the_correction(
     settings: Settings, bridge: Bridging, store: redis.Redis
 ) -> None:
     days = [START + day * DAY_MS for day in range(28)]
@@ -72,10 +72,10 @@ def test_a_withdrawal_with_its_correction_behind_it_is_just_the_correction(
         seen = points(store, settings, "AggDayTH1")
         assert [ts for ts, _ in seen] == [ts for ts, _ in old], "a gap"
     wait_until_committed(settings)
-    assert bridge.bridge.counts.withdrawn == 0
+    assert bridge.bridge.counts.retracted == 0
 
 
-def test_a_reader_sees_no_gap_while_a_withdrawal_waits_for_its_correction(
+def test_a_reader_sees_no_gap_while_a_tombstone_waits_for_its_correction(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
     send(settings, aggregate("AggDay", "TH1", 1.0))
@@ -93,10 +93,10 @@ def test_a_reader_sees_no_gap_while_a_withdrawal_waits_for_its_correction(
     send(settings, reading("TH1", START + 1, 5.0))
     wait_until_read(timed, 5)
     assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
-    assert timed.bridge.counts.withdrawn == 0
+    assert timed.bridge.counts.retracted == 0
 
 
-def test_a_withdrawal_that_nothing_follows_deletes_the_point_after_the_settle_time(
+def test_a_tombstone_that_nothing_follows_deletes_the_point_after_the_settle_time(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
     send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", 2.0, START + DAY_MS))
@@ -108,20 +108,20 @@ def test_a_withdrawal_that_nothing_follows_deletes_the_point_after_the_settle_ti
     committed = committed_offsets(settings.kafka, settings.prefix + settings.ingest.group)
     assert committed[settings.prefix + AGGREGATES, 0] == offset, "a bridge that dies now would not delete it"
     clock.now += settings.ingest.settle.total_seconds()
-    wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
+    wait_for(lambda: timed.bridge.counts.retracted == 1, "the tombstone")
     assert points(store, settings, "AggDayTH1") == [(START + DAY_MS, 2.0)]
 
 
-def test_a_withdrawal_that_is_done_is_committed(settings: Settings, timed: Bridging, clock: Clock) -> None:
-    """Else the lag would stay, and a restart would read everything behind the withdrawal again."""
+def test_a_tombstone_that_is_done_is_committed(settings: Settings, timed: Bridging, clock: Clock) -> None:
+    """Else the lag would stay, and a restart would read everything behind the tombstone again."""
     send(settings, aggregate("AggDay", "TH1", 1.0), aggregate("AggDay", "TH1", None), aggregate("AggDay", "TH2", 3.0))
     wait_until_read(timed, 3)
     clock.now += settings.ingest.settle.total_seconds()
-    wait_for(lambda: timed.bridge.counts.withdrawn == 1, "the withdrawal")
-    wait_for(lambda: behind(settings) == 0, "the offset behind the withdrawal to be committed", seconds=10)
+    wait_for(lambda: timed.bridge.counts.retracted == 1, "the tombstone")
+    wait_for(lambda: behind(settings) == 0, "the offset behind the tombstone to be committed", seconds=10)
 
 
-def test_a_withdrawal_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
+def test_a_tombstone_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
     settings: Settings, store: redis.Redis
 ) -> None:
     with Bridging(Bridge(settings, SENSORS, Clock())) as first:
@@ -131,11 +131,11 @@ def test_a_withdrawal_that_waits_when_the_bridge_stops_is_done_by_the_next_one(
         wait_until_read(first, 2)
     assert points(store, settings, "AggDayTH1") == [(START, 1.0)]
     with Bridging(Bridge(settings, SENSORS)) as second:
-        wait_for(lambda: second.bridge.counts.withdrawn == 1, "the withdrawal")
+        wait_for(lambda: second.bridge.counts.retracted == 1, "the tombstone")
     assert points(store, settings, "AggDayTH1") == []
 
 
-def test_a_withdrawal_that_is_another_bridges_now_is_not_done_by_the_first(
+def test_a_tombstone_that_is_another_bridges_now_is_not_done_by_the_first(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would delete the correction that the other one has stored."""
@@ -156,7 +156,7 @@ def test_a_withdrawal_that_is_another_bridges_now_is_not_done_by_the_first(
     assert points(store, settings, "AggDayTH1") == [(START, 2.0)]
 
 
-def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
+def test_a_tombstone_of_what_was_never_written_stalls_nothing(
     settings: Settings, timed: Bridging, clock: Clock, store: redis.Redis
 ) -> None:
     send(settings, aggregate("AggDay", "TH1", 1.0))
@@ -164,14 +164,14 @@ def test_a_withdrawal_of_what_was_never_written_stalls_nothing(
     send(settings, aggregate("AggDay", "TH1", None, START + 4 * DAY_MS), aggregate("AggDay", "TH2", None))
     wait_until_read(timed, 3)
     clock.now += settings.ingest.settle.total_seconds()
-    wait_for(lambda: timed.bridge.counts.withdrawn == 2, "both withdrawals")
+    wait_for(lambda: timed.bridge.counts.retracted == 2, "both tombstones")
     send(settings, reading("TH1", START, 5.0))
     wait_until_read(timed, 4)
     assert stored(store, settings) == {"AggDayTH1": [(START, 1.0)], "TH1": [(START, 5.0)]}
 
 
-def test_a_dead_letter_behind_a_withdrawal_that_waits_is_written_once(settings: Settings, store: redis.Redis) -> None:
-    """The withdrawal keeps the offset of its partition back, so that the next bridge reads the garbage again."""
+def test_a_dead_letter_behind_a_tombstone_that_waits_is_written_once(settings: Settings, store: redis.Redis) -> None:
+    """The tombstone keeps the offset of its partition back, so that the next bridge reads the garbage again."""
     wrong = Record(AGGREGATES, b"k", b"garbage")
     with Bridging(Bridge(settings, SENSORS, Clock())) as first:
         offsets = send(settings, aggregate("AggDay", "TH1", None), wrong)[1:]

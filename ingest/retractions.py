@@ -1,6 +1,7 @@
-"""Hold withdrawals back until the value that replaces them arrives, so that a reader never sees a gap.
+"""Retractions wait for the value that replaces them, so that a reader never sees a gap.
 
-Flink corrects an aggregate by a withdrawal and a new value, which can arrive in different polls.
+Flink corrects an aggregate by a tombstone, which retracts the old value, and a new value: they can arrive in different
+polls.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from ingest.records import Point
 from topics.series import Series
 
-Place = tuple[Series, int]
+PointKey = tuple[Series, int]
 """Names a point: its series and its ts."""
 
 
@@ -22,26 +23,26 @@ class _Held(NamedTuple):
     offset: int
 
 
-class Settling:
-    """Withdrawals that wait, oldest first. Not more than ``capacity``: beyond it the oldest one waits no longer."""
+class Retractions:
+    """Retractions that wait, oldest first. Not more than ``capacity``: beyond it the oldest one waits no longer."""
 
     def __init__(self, settle_seconds: float, capacity: int = 100_000) -> None:
         self._settle = settle_seconds
         self._capacity = capacity
-        self._held: OrderedDict[Place, _Held] = OrderedDict()
+        self._held: OrderedDict[PointKey, _Held] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, place: Place, partition: tuple[str, int], offset: int, now: float) -> None:
-        """A withdrawal was read from ``offset`` of a partition (topic, number)."""
-        self._held.setdefault(place, _Held(now + self._settle, partition, offset))
+    def hold(self, point: PointKey, partition: tuple[str, int], offset: int, now: float) -> None:
+        """A tombstone was read from ``offset`` of a partition (topic, number)."""
+        self._held.setdefault(point, _Held(now + self._settle, partition, offset))
 
-    def replaced(self, places: Iterable[Place]) -> None:
-        """Values have come for these points: their withdrawals are done with."""
+    def replaced(self, points: Iterable[PointKey]) -> None:
+        """Values have come for these points: they are retracted no more."""
         if self._held:
-            for place in places:
-                self._held.pop(place, None)
+            for point in points:
+                self._held.pop(point, None)
 
     def due(self, now: float) -> list[Point]:
         """The points to delete by now; call ``replaced`` with them when they are."""
@@ -57,7 +58,7 @@ class Settling:
         return min((held.offset for held in self._held.values() if held.partition == partition), default=None)
 
     def forget(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """These partitions are another consumer's now, which reads the withdrawals again."""
+        """These partitions are another consumer's now, which reads their tombstones again."""
         gone = set(partitions)
-        for place in [place for place, held in self._held.items() if held.partition in gone]:
-            del self._held[place]
+        for point in [point for point, held in self._held.items() if held.partition in gone]:
+            del self._held[point]
