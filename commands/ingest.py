@@ -1,4 +1,4 @@
-"""python -m ingest: carry readings, aggregates and rejections from Kafka into RedisTimeSeries; rebuild and export."""
+"""python -m ingest: write readings, aggregates and rejections from Kafka into RedisTimeSeries; rebuild and export."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
-    """Without a command: carry the topics into Redis until Ctrl-C or SIGTERM.
+    """Without a command: write the topics into Redis until Ctrl-C or SIGTERM.
 
     Then the batch under way is finished and committed, and the exit code is 0. While Kafka or Redis is away the
     bridge says so, waits, and goes on. Every setting comes from the environment (README, Settings); any number of

@@ -163,7 +163,7 @@ def replay(
     _show(replayed, shown=None if late == Late.ACCEPT else SHOWN)
     if into is None:
         replaying.correct(settings, SPEC, replayed)
-        days = len({change.place.day for change in replayed.changes})
+        days = len({change.point.day for change in replayed.changes})
         console.print(
             f"{len(replayed.changes):,} results of {days:,} days corrected: the bridge stores them"
             if replayed.changes

@@ -65,13 +65,13 @@ def main(
 def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command.
 
-    A process whose client has lost sight of Kafka begins anew as what it was started as, and goes on where the topic
+    A process whose Kafka client is stuck is restarted as what it was started as, and goes on where the topic
     ends: what is not acknowledged may be there or not, and a second client beside the first could not know.
     """
     try:
         _simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
     except ClientStuckError as error:
-        log.warning("Kafka answers, but not this process any more; it starts itself again", error=str(error))
+        log.warning("Kafka client is stuck, restarting this process", error=str(error))
         os.execv(sys.executable, sys.orig_argv)
 
 

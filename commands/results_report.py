@@ -64,8 +64,8 @@ def compared(
     ``names`` are those of old and new, for the columns' heads; ``shown`` is how many changes are, None: all.
     """
     kinds = [kind for kind in OF_NAME if kind != RAW]
-    total = Counter(r.place.series for r in {**old.found, **new.found}.values())
-    seen = Counter((change.place.series, _kind(change)) for change in changes)
+    total = Counter(r.point.series for r in {**old.found, **new.found}.values())
+    seen = Counter((change.point.series, _kind(change)) for change in changes)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("series")
     for head in ("the same", "changed", "new", "gone"):
@@ -86,7 +86,7 @@ def _points(console: Console, changes: Sequence[Change], names: tuple[str, str],
     for head in (*names, "readings"):
         table.add_column(head, justify="right", no_wrap=True)
     for change in changes[:shown]:
-        series, site, sensor, day, ts = change.place
+        series, site, sensor, day, ts = change.point
         time = f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M}"
         table.add_row(
             Series(series, site, sensor).key(),
@@ -101,7 +101,7 @@ def _points(console: Console, changes: Sequence[Change], names: tuple[str, str],
 
 
 def _readings(change: Change) -> str:
-    if change.place.series == LATE_REJECTED:
+    if change.point.series == LATE_REJECTED:
         return ""
     return " → ".join("–" if result is None else f"{result.readings:,}" for result in (change.old, change.new))
 

@@ -43,7 +43,7 @@ def serve(collector: Collector, host: str, port: int, setting: str, health: Heal
     own is refused: a page elsewhere that gives its name this address would read what is served.
 
     Returns whether it is served. An address that cannot be had is a warning which names ``setting``, that of the port,
-    or IOT_METRICS_HOST: a process that carries readings must not stop for its metrics.
+    or IOT_METRICS_HOST: a process that stores readings must not stop for its metrics.
     """
     if not port:
         return False
@@ -56,14 +56,14 @@ def serve(collector: Collector, host: str, port: int, setting: str, health: Heal
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             log.warning(
-                "no /metrics: its port cannot be had; going on without. Set another port, or 0 for none",
+                "metrics endpoint not started, its port is taken; set another one, or 0 for none",
                 setting=setting,
                 port=port,
                 error=error.strerror,
             )
         else:
             log.warning(
-                "no /metrics: its address cannot be had; going on without. Set one of this machine",
+                "metrics endpoint not started, its address is not one of this machine; set one that is",
                 setting="IOT_METRICS_HOST",
                 host=host,
                 error=error.strerror,

@@ -1,4 +1,4 @@
-"""Carry batches from Kafka to RedisTimeSeries: read, write, make durable, and only then commit."""
+"""The bridge from Kafka to RedisTimeSeries: read a batch, write it, make it durable, and only then commit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ingest.dead_letters import DeadLetter, DeadLetters
 from ingest.metrics import SAMPLED, Counts
 from ingest.records import Point, Records
 from ingest.retractions import PointKey, Retractions
-from ingest.store import Store, StoreError
+from ingest.series_writer import SeriesWriteError, SeriesWriter
 from topics.catalogue import Catalogue
 from topics.errors import UserError
 from topics.names import SERIES_TOPICS
@@ -38,11 +38,12 @@ REPORT_SECONDS = 10
 MAX_BACKOFF_SECONDS = 5
 CLOSE_SECONDS = 5
 SWITCH_SECONDS = 0.0005
-"""After so long the thread that sorts lets the one in that has an answer from Redis."""
+"""After so long the thread that classifies lets the one in that has an answer from Redis."""
 GC_BATCHES = 20
 """Garbage in cycles is looked for when the objects of so many batches have piled up. What a batch is made of has no
 cycles and goes without, but would be searched several times each: a quarter of all time."""
 COMMIT_AGAIN_SECONDS = 1
+RETRYING = {service: f"{service} write failed, retrying" for service in ("Redis", "Kafka")}
 
 
 class StoppingError(Exception):
@@ -76,14 +77,14 @@ class Bridge:
         self._clock = clock
         self.counts.idle_since = clock()
         self._stop = threading.Event()
-        self._store = Store(settings, catalogue)
+        self._writer = SeriesWriter(settings, catalogue)
         self._retractions = Retractions(settings.ingest.settle.total_seconds())
         self._dead_letters = DeadLetters(settings)
         self._read: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
         self._commit_again = 0.0
-        self._under_way: tuple[_Batch, Future[None]] | None = None
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._in_flight: tuple[_Batch, Future[None]] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._records = Records.of(settings, catalogue)
         self._readings, self._history, self._aggregates, self._rejected = (
             settings.prefix + topic for topic in SERIES_TOPICS
@@ -113,7 +114,7 @@ class Bridge:
         self._stop.set()
 
     def run(self) -> None:
-        """Carry until ``stop``. Waits for Kafka and Redis for as long as they are away.
+        """Process batches until ``stop``. Waits for Kafka and Redis for as long as they are away.
 
         Raises ``UserError`` when Kafka refuses for good, or answers others only; what was not committed is read again
         at the next start.
@@ -123,7 +124,7 @@ class Bridge:
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.set_threshold(max(gc_threshold[0], GC_BATCHES * self._settings.ingest.batch), *gc_threshold[1:])
         try:
-            self._patiently("Redis", self._store.ping)
+            self._patiently("Redis", self._writer.ping)
             self._consumer.subscribe(
                 [self._readings, self._history, self._aggregates, self._rejected],
                 on_assign=self._assigned,
@@ -132,46 +133,46 @@ class Bridge:
             )
             while not self._stop.is_set():
                 self._watchdog.check()
-                self._carry(self._consumer.consume(self._settings.ingest.batch, POLL_SECONDS))
+                self._process(self._consumer.consume(self._settings.ingest.batch, POLL_SECONDS))
                 if self._clock() - reported > REPORT_SECONDS:
                     reported = self._clock()
                     self._report()
-            self._land()
+            self._complete()
         except StoppingError:
             pass
         except KafkaException as error:
             raise UserError(f"Kafka refuses to go on: {explain(error)}. What was not stored is read again.") from error
         finally:
             self._stop.set()  # the writer waits for nobody any more
-            self._writer.shutdown()
-            self._under_way = None
+            self._pool.shutdown()
+            self._in_flight = None
             sys.setswitchinterval(switch_interval)
             gc.set_threshold(*gc_threshold)
             self._report()
             self._leave()
             self._dead_letters.close()
-            self._store.close()
+            self._writer.close()
 
-    def _carry(self, messages: Sequence[Message]) -> None:
-        """Sort a poll's records while the ones before are stored, and have them stored next."""
-        batch = self._sorted(messages)
-        self._land()
+    def _process(self, messages: Sequence[Message]) -> None:
+        """Classify a poll's records while the batch before is written, and have them written next."""
+        batch = self._classified(messages)
+        self._complete()
         batch.due = self._retractions.due(self._clock())
         if batch.next_offsets or batch.due:
             # From here on nothing is committed before these are deleted.
             self._retractions.replaced((point.series, point.ts) for point in batch.due)
-            self._under_way = batch, self._writer.submit(self._stored, batch)
+            self._in_flight = batch, self._pool.submit(self._write, batch)
         elif self._clock() >= self._commit_again:
             self._commit()  # one that was refused
 
-    def _stored(self, batch: _Batch) -> None:
-        """Have a batch on disk, its dead letters acknowledged. In the writer's thread."""
+    def _write(self, batch: _Batch) -> None:
+        """Write a batch until it is on disk, and its dead letters until acknowledged. In a thread of its own."""
         points = batch.points + list(batch.derived.values())
 
         def write() -> None:
-            self._store.write(points)
-            self._store.delete(batch.due)
-            self._store.wait_durable()
+            self._writer.write(points)
+            self._writer.delete(batch.due)
+            self._writer.wait_durable()
 
         self._patiently("Redis", write)
         if batch.letters:
@@ -179,12 +180,12 @@ class Bridge:
         self.counts.stored(batch.sendings, time.time())
         self.counts.batch_seconds.observe(time.monotonic() - batch.began)
 
-    def _land(self) -> None:
-        """Wait until the batch under way is stored, and commit it."""
-        if self._under_way is None:
+    def _complete(self) -> None:
+        """Wait until the batch in flight is on disk, and commit it."""
+        if self._in_flight is None:
             return
-        (batch, stored), self._under_way = self._under_way, None
-        stored.result()
+        (batch, written), self._in_flight = self._in_flight, None
+        written.result()
         self._count(batch)
         self._read |= batch.next_offsets
         self._commit()
@@ -200,7 +201,7 @@ class Bridge:
         counts.letters.update(letter.why.reason for letter in batch.letters)
         counts.batch_records.observe(batch.records.total())
 
-    def _sorted(self, messages: Sequence[Message]) -> _Batch:
+    def _classified(self, messages: Sequence[Message]) -> _Batch:
         batch = _Batch(time.monotonic())
         raw, reading, add = (self._readings, self._history), self._records.reading, batch.points.append
         last: dict[tuple[str, int], Message] = {}
@@ -209,13 +210,13 @@ class Bridge:
             topic = message.topic()
             last[topic, message.partition()] = message
             if topic not in raw:
-                self._sort_result(message, topic, batch)
+                self._classify_result(message, topic, batch)
                 continue
             found = reading(message.value(), message.timestamp()[1])
             if isinstance(found, Point):
                 add(found)
             else:
-                self._sort_items(message, found, batch)
+                self._classify_items(message, found, batch)
         batch.records.update(message.topic() for message in records)
         batch.next_offsets = {partition: message.offset() + 1 for partition, message in last.items()}
         batch.sendings = self.counts.sendings(records[:SAMPLED])
@@ -228,7 +229,7 @@ class Bridge:
         return True
 
     @staticmethod
-    def _sort_items(message: Message, items: Iterable[Point | Invalid], batch: _Batch) -> None:
+    def _classify_items(message: Message, items: Iterable[Point | Invalid], batch: _Batch) -> None:
         wrong = None
         for item in items:
             if not isinstance(item, Invalid):
@@ -238,7 +239,7 @@ class Bridge:
         if wrong is not None:
             batch.letters.append(DeadLetter(message, wrong))
 
-    def _sort_result(self, message: Message, topic: str, batch: _Batch) -> None:
+    def _classify_result(self, message: Message, topic: str, batch: _Batch) -> None:
         if topic == self._aggregates:
             point = self._records.aggregate(message.key(), message.value())
         else:
@@ -274,7 +275,7 @@ class Bridge:
             error = state.outcome.exception() if state.outcome else None
             words = explain(error) if isinstance(error, KafkaException) else explain_redis(error)
             log.warning(
-                "a service does not do its part; trying again. `make status` shows whether it runs, its log says why",
+                RETRYING[what],
                 service=what,
                 error=words,
                 seconds=round(state.upcoming_sleep, 1),
@@ -288,7 +289,7 @@ class Bridge:
                 raise StoppingError
 
         Retrying(
-            retry=retry_if_exception_type((redis.RedisError, StoreError, KafkaException)),
+            retry=retry_if_exception_type((redis.RedisError, SeriesWriteError, KafkaException)),
             wait=wait_exponential(multiplier=0.1, max=MAX_BACKOFF_SECONDS),
             before_sleep=waiting,
             sleep=sleep,
@@ -299,7 +300,7 @@ class Bridge:
         self.counts.assigned |= {(tp.topic, tp.partition) for tp in partitions}
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._land()  # whoever gets them goes on behind it
+        self._complete()  # whoever gets them goes on behind it
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.counts.assigned -= gone
         self.counts.idle_since = self._clock()
@@ -311,7 +312,7 @@ class Bridge:
     def _commit_answered(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:
             log.warning(
-                "could not commit; going on, and committing again. What is read twice changes nothing",
+                "Kafka commit failed, committing again; what is read twice meanwhile changes nothing",
                 error=error.str(),
                 seconds=COMMIT_AGAIN_SECONDS,
             )
@@ -320,11 +321,11 @@ class Bridge:
 
     def _kafka_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            log.warning("a topic is missing: `python -m topics create` makes it; waiting")
+            log.warning("topic missing, waiting; `python -m topics create` makes it")
         else:
             if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
                 self.counts.errors["Kafka"] = explain(error)
-            log.warning("Kafka does not answer, waiting; start it if it is down", error=explain(error))
+            log.warning("Kafka does not answer, waiting", error=explain(error))
 
     def _leave(self) -> None:
         """Leave the group, unless Kafka is away: that would be waited for without an end."""
@@ -335,5 +336,5 @@ class Bridge:
     def _report(self) -> None:
         c = self.counts
         log.info(
-            "carried so far", records=c.records, points=c.points, retracted=c.retracted, dead_letters=c.dead_letters
+            "bridge progress", records=c.records, points=c.points, retracted=c.retracted, dead_letters=c.dead_letters
         )

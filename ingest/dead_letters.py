@@ -99,8 +99,8 @@ class DeadLetters:
                 raise _away("deadLetter cannot be read")
             if message.error() is None:
                 if (origin := Origin.told_by(message)) is not None:
-                    place = (origin.topic, origin.partition)
-                    self._newest[place] = max(self._newest.get(place, -1), origin.offset)
+                    partition = (origin.topic, origin.partition)
+                    self._newest[partition] = max(self._newest.get(partition, -1), origin.offset)
             elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name
                 return
 

@@ -45,7 +45,7 @@ class BridgeHealth:
         if waiting == "Kafka":
             return
         try:
-            there = {topic for topic, _ in self._kafka.places()}
+            there = {topic for topic, _ in self._kafka.partitions()}
         except KafkaException as error:
             self._kafka.forget()
             yield (
@@ -57,12 +57,12 @@ class BridgeHealth:
         idle = self._clock() - counts.idle_since
         if missing := [topic for topic in self._carried if topic not in there]:
             yield (
-                f"the bridge waits for topics that are missing ({', '.join(missing)}), and carries the others: "
+                f"the bridge waits for topics that are missing ({', '.join(missing)}), and stores the others: "
                 "`python -m topics create` makes them"
             )
         elif waiting is None and not counts.assigned and idle > PATIENCE:
             yield (
-                f"the bridge has had no partitions for {idle:,.0f} s, so it carries nothing: other bridges of the "
+                f"the bridge has had no partitions for {idle:,.0f} s, so it stores nothing: other bridges of the "
                 f"group {self._settings.prefix}{self._settings.ingest.group} have them all, and it takes over when "
                 "one of them ends. If there is no other, start it again"
             )

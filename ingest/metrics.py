@@ -14,7 +14,7 @@ from prometheus_client import Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from infrastructure.kafka.lag import LagReader, Place
+from infrastructure.kafka.lag import LagReader, Partition
 from infrastructure.settings import Settings
 from ingest.records import Point
 from topics import produced_at
@@ -57,8 +57,8 @@ class Counts:
         self.errors: dict[str, str] = {}
         """The words of the last error of each service, whether it is over or not."""
         self.retries = Counter[str](dict.fromkeys(SERVICES, 0))
-        self.assigned = frozenset[Place]()
-        """The partitions that are this bridge's to carry."""
+        self.assigned = frozenset[Partition]()
+        """The partitions that are assigned to this bridge."""
         self.idle_since = 0.0
         """Since when there are none, where there are none; by the bridge's clock, seconds."""
         self.newest: dict[str, int] = {}

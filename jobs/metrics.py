@@ -82,7 +82,7 @@ class JobMetrics(Collector):
 
     def _lags(self) -> Iterator[Metric]:
         try:
-            lag = self._lag.lag([place for place in self._lag.places() if place[0] == self._readings])
+            lag = self._lag.lag([partition for partition in self._lag.partitions() if partition[0] == self._readings])
         except KafkaException:
             self._lag.forget()
             return

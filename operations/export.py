@@ -16,7 +16,7 @@ import redis
 
 from infrastructure.redis.diagnostics import redis_unavailable
 from infrastructure.settings import Settings
-from operations.stored import Samples, Stored, StoredSeries
+from operations.series_reader import Samples, SeriesReader, Stored
 from topics.errors import UnavailableError, UserError
 from topics.reading import LATEST_TS
 
@@ -108,17 +108,17 @@ def export(
     when nothing matches, when the file cannot be written, or when Redis is away. ``BrokenPipeError`` passes.
     """
     _refuse_unwritable(target)
-    stored = StoredSeries(settings)
+    reader = SeriesReader(settings)
     try:
-        series = stored.matching(wanted)
-        chunks = _reported(_chunks(stored, series, span), series, span, report)
+        series = reader.matching(wanted)
+        chunks = _reported(_chunks(reader, series, span), series, span, report)
         frames = _wide(chunks, series) if wide else _long(chunks)
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
     except redis.RedisError as error:
         raise UnavailableError(redis_unavailable(settings, settings.redis.viewer_user, error)) from error
     finally:
-        stored.close()
+        reader.close()
 
 
 # Points to frames
@@ -126,9 +126,9 @@ def export(
 Chunks = Iterator[tuple[Stored, Samples]]
 
 
-def _chunks(stored: StoredSeries, series: Sequence[Stored], span: Span) -> Chunks:
+def _chunks(reader: SeriesReader, series: Sequence[Stored], span: Span) -> Chunks:
     for each in series:
-        for samples in stored.chunks(each, *span):
+        for samples in reader.chunks(each, *span):
             yield each, samples
 
 

@@ -44,11 +44,11 @@ def choose(settings: Settings, source: str, *, overwrite: bool) -> Choice:
     theirs = results.read(settings.replace(prefix=source))
     if not theirs.found:
         raise UserError(f"{source} holds no results: `python -m jobs replay --source {source}` computes them")
-    days = {result.place.day for result in theirs.found.values()}
+    days = {result.point.day for result in theirs.found.values()}
     live = results.read(settings, days.__contains__)
     settled, why = _newest_free(settings)
     clashing = {_unit(c) for c in _changes(live, theirs) if c.old is not None}
-    choice = Choice(same={(r.place.site, r.place.day) for r in theirs.found.values()})
+    choice = Choice(same={(r.point.site, r.point.day) for r in theirs.found.values()})
     for change in _changes(live, theirs):
         unit = _unit(change)
         choice.same.discard(unit)
@@ -78,7 +78,7 @@ def _changes(live: Results, theirs: Results) -> list[Change]:
 
 
 def _unit(change: Change) -> Unit:
-    return change.place.site, change.place.day
+    return change.point.site, change.point.day
 
 
 def _newest_free(settings: Settings) -> tuple[int | None, str]:

@@ -44,7 +44,7 @@ from infrastructure.redis.diagnostics import redis_unavailable
 from infrastructure.settings import Settings
 from ingest.records import Point, Records
 from ingest.retractions import PointKey
-from ingest.store import Store, StoreError
+from ingest.series_writer import SeriesWriteError, SeriesWriter
 from operations.first_readings import FirstReadings
 from topics.catalogue import Catalogue
 from topics.errors import UnavailableError, UserError
@@ -86,7 +86,7 @@ class Rebuild:
     ) -> None:
         self.counts = Counts()
         self._settings = settings
-        self._store = Store(settings, catalogue)
+        self._store = SeriesWriter(settings, catalogue)
         self._records = Records.of(settings, catalogue)
         self._report = report
         self._left = 0
@@ -213,5 +213,5 @@ def _told(settings: Settings) -> Iterator[None]:
         raise UserError(f"Kafka does not go on at {settings.kafka.servers}: {explain(error)}. {AGAIN}") from error
     except redis.RedisError as error:
         raise UnavailableError(f"{redis_unavailable(settings, settings.redis.ingest_user, error)}. {AGAIN}") from error
-    except StoreError as error:
+    except SeriesWriteError as error:
         raise UserError(f"Redis refuses: {error}") from error

@@ -18,7 +18,7 @@ from topics.names import AGGREGATES, REJECTED
 from topics.series import AGG_DAY_COUNT, LATE_REJECTED
 
 
-class Place(NamedTuple):
+class PointKey(NamedTuple):
     """What a result is about. ``day`` is the start of its day, ``ts`` the time of its point, both in epoch ms."""
 
     series: str
@@ -34,7 +34,7 @@ class Result(NamedTuple):
     ``readings``: how many it is made of; ``merged``: a backfill brought it.
     """
 
-    place: Place
+    point: PointKey
     value: float
     readings: int
     record: bytes
@@ -49,11 +49,11 @@ class Results:
 
     def counted(self) -> int:
         """Readings that are counted in a day."""
-        return sum(r.readings for r in self.found.values() if r.place.series == AGG_DAY_COUNT)
+        return sum(r.readings for r in self.found.values() if r.point.series == AGG_DAY_COUNT)
 
     def rejected(self) -> int:
         """Readings that are rejected."""
-        return sum(r.place.series == LATE_REJECTED for r in self.found.values())
+        return sum(r.point.series == LATE_REJECTED for r in self.found.values())
 
     def without(self, names: Container[tuple[str, bytes]]) -> Results:
         """These results less some."""
@@ -61,7 +61,7 @@ class Results:
 
     def days(self) -> list[int]:
         """The days that have an aggregate, in order."""
-        return sorted({r.place.day for r in self.found.values() if r.place.series != LATE_REJECTED})
+        return sorted({r.point.day for r in self.found.values() if r.point.series != LATE_REJECTED})
 
 
 class Change(NamedTuple):
@@ -73,18 +73,18 @@ class Change(NamedTuple):
     new: Result | None
 
     @property
-    def place(self) -> Place:
+    def point(self) -> PointKey:
         """What it is about."""
         result = self.new or self.old
         assert result is not None
-        return result.place
+        return result.point
 
 
 def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> Results:
     """What stands in the topics of these settings, of the wanted days (start, epoch ms). Raises ``TopicReadError``."""
     standing = Results()
 
-    def keep(topic: str, message: Message, place: Place) -> None:
+    def keep(topic: str, message: Message, point: PointKey) -> None:
         name = (topic, message.key())
         if message.value() is None:
             standing.found.pop(name, None)
@@ -95,19 +95,19 @@ def read(settings: Settings, wanted: Callable[[int], bool] = lambda _: True) -> 
             value, count = emitted.value, emitted.count
         else:
             value, count = results.rejected(message.value()).value, 1
-        standing.found[name] = Result(place, value, count, message.value(), merged)
+        standing.found[name] = Result(point, value, count, message.value(), merged)
 
     for message in read_topic(settings.kafka, settings.prefix + AGGREGATES):
         with suppress(ValueError):  # somebody else's record, which the bridge dead-letters
             key = results.result_key(message.key() or b"")
             if wanted(key.day):
-                keep(AGGREGATES, message, Place(key.series, key.site, key.sensor, key.day, key.day))
+                keep(AGGREGATES, message, PointKey(key.series, key.site, key.sensor, key.day, key.day))
     for message in read_topic(settings.kafka, settings.prefix + REJECTED):
         with suppress(ValueError):
             reading = results.rejected_key(message.key() or b"")
             day = day_of(reading.ts)
             if wanted(day):
-                keep(REJECTED, message, Place(LATE_REJECTED, reading.site, reading.sensor, day, reading.ts))
+                keep(REJECTED, message, PointKey(LATE_REJECTED, reading.site, reading.sensor, day, reading.ts))
     return standing
 
 
@@ -118,7 +118,7 @@ def differences(old: Results, new: Results) -> list[Change]:
         before, after = old.found.get(name), new.found.get(name)
         if before is None or after is None or before[1:3] != after[1:3]:
             changes.append(Change(*name, before, after))
-    return sorted(changes, key=lambda change: change.place)
+    return sorted(changes, key=lambda change: change.point)
 
 
 def write(settings: Settings, changes: Iterable[Change], headers: dict[str, str] | None = None) -> None:

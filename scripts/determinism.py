@@ -257,7 +257,7 @@ def _outcome(found: Results, wanted: dict[str, oracle.Points], seconds: float) -
     points: dict[str, oracle.Points] = {}
     lines = []
     for result in found.found.values():
-        series, site, sensor, _, ts = result.place
+        series, site, sensor, _, ts = result.point
         points.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
         lines.append(f"{series} {site} {sensor} {ts} {result.value.hex()} {result.readings}")
     return Outcome(

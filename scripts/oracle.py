@@ -134,7 +134,7 @@ def published(settings: Settings) -> dict[str, Points]:
     """The points that the job's topics hold, by key without the prefix."""
     points: dict[str, Points] = {}
     for result in results_in_topics.read(settings).found.values():
-        series, site, sensor, _, ts = result.place
+        series, site, sensor, _, ts = result.point
         points.setdefault(Series(series, site, sensor).key(), {})[ts] = result.value
     return points
 

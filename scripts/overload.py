@@ -84,11 +84,11 @@ class Watch:
             if state["pid"]:
                 self.memory(state["name"], state["pid"])
         topic = self.settings.prefix + READINGS
-        places = [(topic, partition) for partition in range(self.settings.partitions)]
-        behind = {name: reader.lag(places)[topic] for name, reader in self.readers.items()}
+        partitions = [(topic, partition) for partition in range(self.settings.partitions)]
+        behind = {name: reader.lag(partitions)[topic] for name, reader in self.readers.items()}
         for name, records in behind.items():
             self.most_behind[name] = max(self.most_behind[name], records)
-        return sum(ends.next for ends in self.readers["job"].ends(places).values()), behind
+        return sum(ends.next for ends in self.readers["job"].ends(partitions).values()), behind
 
 
 @app.command()

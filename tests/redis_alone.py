@@ -11,7 +11,7 @@ import redis
 
 from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from jobs.tools import INSTALLED
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts.oracle import Points, expected
@@ -49,10 +49,10 @@ def fill(port: int, directory: Path) -> Filled:
         for series in [Series(kind, site, sensor)]
     }
     held = {named[key]: points for key, points in right.items()}
-    store = Store(settings, sensors)
+    store = SeriesWriter(settings, sensors)
     store.write([Point(series, ts, value) for series, points in held.items() for ts, value in points.items()])
     store.close()
-    beside = Store(settings.replace(prefix="again."), sensors)
+    beside = SeriesWriter(settings.replace(prefix="again."), sensors)
     beside.write([Point(Series(RAW, "home", "TH1"), START + 1, -99.0)])
     beside.close()
     return Filled(redis.Redis(port=port, username="viewer", password=PASSWORD, lib_name=None, lib_version=None), held)

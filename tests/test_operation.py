@@ -28,7 +28,7 @@ class Lag:
     def __init__(self, *_: object) -> None:
         pass
 
-    def places(self) -> list[tuple[str, int]]:
+    def partitions(self) -> list[tuple[str, int]]:
         return [("dailyAggr", 0)]
 
     def lag(self, _: object) -> Counter[str]:

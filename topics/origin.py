@@ -12,7 +12,7 @@ RESENT = "resent"
 
 
 class Origin(NamedTuple):
-    """The place of a record in Kafka."""
+    """Topic, partition and offset of a record."""
 
     topic: str
     partition: int
@@ -20,7 +20,7 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, message: Message) -> Self:
-        """Where a record stands."""
+        """The origin of a record."""
         return cls(message.topic(), message.partition(), message.offset())
 
     @classmethod

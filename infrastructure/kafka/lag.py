@@ -18,7 +18,7 @@ from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 """A topic, prefix included, and one of its partitions."""
 
 
@@ -50,34 +50,36 @@ class LagReader:
     def _consumer(self) -> Consumer:
         return Consumer(self._client)
 
-    def places(self) -> list[Place]:
+    def partitions(self) -> list[Partition]:
         """Every partition of the existing topics."""
         topics = self._consumer.list_topics(timeout=self._patience).topics
         return [(name, partition) for name in topics if name in self._topics for partition in topics[name].partitions]
 
-    def ends(self, places: Iterable[Place]) -> dict[Place, Ends]:
+    def ends(self, partitions: Iterable[Partition]) -> dict[Partition, Ends]:
         """Where the partitions begin and end."""
         return {
-            place: Ends(*self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=self._patience))
-            for place in places
+            partition: Ends(*self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=self._patience))
+            for partition in partitions
         }
 
-    def committed(self, places: Collection[Place]) -> dict[Place, int]:
+    def committed(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """The group's offsets, where it has committed any."""
-        if not places:
+        if not partitions:
             return {}
-        found = self._consumer.committed([TopicPartition(*place) for place in places], timeout=self._patience)
+        found = self._consumer.committed(
+            [TopicPartition(*partition) for partition in partitions], timeout=self._patience
+        )
         return {(tp.topic, tp.partition): tp.offset for tp in found if tp.error is None and tp.offset >= 0}
 
-    def lag(self, places: Collection[Place]) -> Counter[str]:
+    def lag(self, partitions: Collection[Partition]) -> Counter[str]:
         """Records that the group has not committed, by topic; where it has committed nothing, all that there are."""
-        committed, total = self.committed(places), Counter[str]()
-        for (topic, partition), ends in self.ends(places).items():
+        committed, total = self.committed(partitions), Counter[str]()
+        for (topic, partition), ends in self.ends(partitions).items():
             total[topic] += max(0, ends.next - committed.get((topic, partition), ends.first))
         return total
 
     def forget(self) -> None:
-        """Connect anew when it is asked next: an old client may have lost sight of Kafka for good (watchdog.py)."""
+        """Connect anew when it is asked next: an old client may be stuck for good (watchdog.py)."""
         self.__dict__.pop("_consumer", None)  # not closed: another thread may be asking by it
 
     def close(self) -> None:

@@ -197,7 +197,7 @@ class Publisher:
     def _error(self, error: KafkaError) -> None:
         self._diagnostics(error)
         log.warning(
-            "Kafka does not answer, readings wait here until it is back; start it if it is down",
+            "Kafka does not answer, readings wait here until it does",
             error=explain(error),
             patience=self._patience,
         )

@@ -77,7 +77,7 @@ class TopicReader:
         """The records up to the end that the topic has when the first one is asked for."""
         missing = self._ends()
         self._consumer.assign([TopicPartition(self._topic, p, self._next[p]) for p in missing])
-        heard = time.monotonic()
+        answered = time.monotonic()
         while missing:
             found = []
             for message in self._consumer.consume(AT_ONCE, POLL_SECONDS):
@@ -95,8 +95,8 @@ class TopicReader:
                     del missing[partition]
             if found:
                 yield found
-                heard = time.monotonic()
-            elif time.monotonic() - heard > TIMEOUT:
+                answered = time.monotonic()
+            elif time.monotonic() - answered > TIMEOUT:
                 raise _silent(self._topic)
         self._consumer.unassign()
 

@@ -149,7 +149,7 @@ class Session:
                     others = [(peer, fast if peer.fast else slow) for peer in size.windows]
                     return job.stage(measuring, stack.stack, whole, fast, others)
             case StageName.INGEST:
-                with filled(measuring.said, data("carried", size.carried), data("few", size.few)) as d:
+                with filled(measuring.said, data("stored", size.stored), data("few", size.few)) as d:
                     return ingest.stage(measuring, d[0], d[1], list(size.sinks))
             case StageName.GROWTH:
                 return growth.stage(measuring, stack, size.growth, size.growing, size.days_open)

@@ -11,7 +11,7 @@ from jobs import cluster
 from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts import oracle, warm
-from scripts.bench import carrying, ingest, producer
+from scripts.bench import bridge_run, ingest, producer
 from scripts.bench.dataset import Dataset
 from scripts.bench.footprint import Memory
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Row, Stage, median
@@ -53,11 +53,11 @@ class Run:
         with live(settings):
             if not self._memory.rest:
                 self._memory.settle()
-            writes = carrying.Writes(settings)
+            writes = bridge_run.Writes(settings)
             sending = producer.start(settings, "ours", data)
             try:
                 with self._memory.watching():
-                    _, ended = carrying.watch(writes, lambda: sending.poll() is not None and not self._differing())
+                    _, ended = bridge_run.watch(writes, lambda: sending.poll() is not None and not self._differing())
             except BaseException:  # Ctrl-C among them: nobody waits for what it would still send
                 sending.kill()
                 sending.communicate()
@@ -70,7 +70,7 @@ class Run:
     def _differing(self) -> list[str]:
         """What of the derived series is not as it must be."""
         settings = self._data.settings
-        if not carrying.caught_up(settings):
+        if not bridge_run.caught_up(settings):
             return ["the bridge is behind"]
         found = oracle.stored(settings, kinds=[kind for kind in oracle.KINDS if kind != RAW])
         wanted = {settings.prefix + key: points for key, points in self._derived.items()}
@@ -85,7 +85,7 @@ def live(settings: Settings) -> Iterator[None]:
     ingest.clear(settings)
     job = warm.submit(settings, local_tools(settings), SPEC)
     try:
-        with carrying.running(settings, carrying.BRIDGE), carrying.running(settings, carrying.EXPORTER):
+        with bridge_run.running(settings, bridge_run.BRIDGE), bridge_run.running(settings, bridge_run.EXPORTER):
             yield
     finally:
         cluster.cancel(settings, job)

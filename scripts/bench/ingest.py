@@ -13,7 +13,7 @@ from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from jobs.tools import INSTALLED
 from scripts import oracle
-from scripts.bench import carrying, peers
+from scripts.bench import bridge_run, peers
 from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, WrongResultError, ratios
 from scripts.bench.peers import Peer
@@ -33,7 +33,7 @@ AT_ONCE = 10_000
 
 
 def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer]) -> Stage:
-    """All of them; the peers carry ``few``. Raises ``WrongResultError``."""
+    """All of them; the peers store ``few``. Raises ``WrongResultError``."""
     settings = data.settings
     turn = iter(range(10**6))
 
@@ -43,9 +43,9 @@ def stage(measuring: Measuring, data: Dataset, few: Dataset, others: list[Peer])
     def ours() -> Outcome:
         clear(settings)
         own = settings.replace(ingest_group=f"ingest-{next(turn)}")
-        writes = carrying.Writes(settings)
-        with carrying.running(own, carrying.BRIDGE):
-            began, ended = carrying.watch(writes, lambda: carrying.caught_up(own))
+        writes = bridge_run.Writes(settings)
+        with bridge_run.running(own, bridge_run.BRIDGE):
+            began, ended = bridge_run.watch(writes, lambda: bridge_run.caught_up(own))
         writes.close()
         return Outcome(data.readings / (ended - began), data.readings, errors=wrong(data))
 

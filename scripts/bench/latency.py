@@ -15,7 +15,7 @@ from infrastructure.redis.client import redis_client
 from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY
 from scripts import oracle
-from scripts.bench import carrying, ingest
+from scripts.bench import bridge_run, ingest
 from scripts.bench.dataset import Dataset
 from scripts.bench.end_to_end import live
 from scripts.bench.measure import Goal, Row, Stage, percentile
@@ -63,8 +63,8 @@ def stage(data: Dataset) -> Stage:
     wanted = data.expected()
     with live(data.settings), redis_client(data.settings.redis, "viewer") as client:
         _send(data, client, raw, aggregates, wanted)
-        writes = carrying.Writes(data.settings)
-        carrying.watch(writes, lambda: carrying.caught_up(data.settings))
+        writes = bridge_run.Writes(data.settings)
+        bridge_run.watch(writes, lambda: bridge_run.caught_up(data.settings))
         writes.close()
         errors = ingest.wrong(data)
     rows = [

@@ -36,7 +36,7 @@ class Size:
     job: tuple[int, int]
     fast: tuple[int, int]
     slow: tuple[int, int]
-    carried: tuple[int, int]
+    stored: tuple[int, int]
     few: tuple[int, int]
     whole: tuple[int, int]
     paced_days: int
@@ -59,7 +59,7 @@ FULL = Size(
     job=(500, 84),
     fast=(500, 6),
     slow=(30, 7),
-    carried=(500, 10),
+    stored=(500, 10),
     few=(20, 4),
     whole=(500, 10),
     paced_days=6,
@@ -80,7 +80,7 @@ QUICK = Size(
     job=(100, 2),
     fast=(50, 4),
     slow=(5, 7),
-    carried=(250, 1),
+    stored=(250, 1),
     few=(1, 4),
     whole=(100, 2),
     paced_days=1,
@@ -104,7 +104,7 @@ TINY = Size(
     job=(20, 7),
     fast=(20, 7),
     slow=(2, 7),
-    carried=(20, 2),
+    stored=(20, 2),
     few=(2, 2),
     whole=(20, 3),
     paced_days=2,

@@ -84,7 +84,7 @@ def behind(stack: Stack) -> dict[str, int]:
         try:
             topics = (READINGS,) if group == settings.job.group else SERIES_TOPICS
             read = {settings.prefix + topic for topic in topics}
-            lag[group] = reader.lag([place for place in reader.places() if place[0] in read]).total()
+            lag[group] = reader.lag([partition for partition in reader.partitions() if partition[0] in read]).total()
         finally:
             reader.close()
     return lag

@@ -178,27 +178,27 @@ def _topics(settings: Settings) -> list[Topic] | KafkaException:
     carried = {settings.prefix + topic for topic in SERIES_TOPICS}
     try:
         # What decides the partitions is no stream.
-        places = [place for place in job.places() if place[0] != settings.prefix + SENSOR_CLASSES]
-        began, before = time.monotonic(), job.ends(places)
+        partitions = [partition for partition in job.partitions() if partition[0] != settings.prefix + SENSOR_CLASSES]
+        began, before = time.monotonic(), job.ends(partitions)
         lag = {
-            "job": job.lag([place for place in places if place[0] == settings.prefix + READINGS]),
-            "bridge": bridge.lag([place for place in places if place[0] in carried]),
+            "job": job.lag([partition for partition in partitions if partition[0] == settings.prefix + READINGS]),
+            "bridge": bridge.lag([partition for partition in partitions if partition[0] in carried]),
         }
         time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
-        after, seconds = job.ends(places), time.monotonic() - began
+        after, seconds = job.ends(partitions), time.monotonic() - began
     except KafkaException as error:
         return error
     finally:
         job.close()
         bridge.close()
     found = []
-    for topic in sorted({topic for topic, _ in places}, key=admin.topics_of(settings).index):
-        of_topic = [place for place in places if place[0] == topic]
-        grown = sum(after[place].next - before[place].next for place in of_topic)
+    for topic in sorted({topic for topic, _ in partitions}, key=admin.topics_of(settings).index):
+        of_topic = [partition for partition in partitions if partition[0] == topic]
+        grown = sum(after[partition].next - before[partition].next for partition in of_topic)
         found.append(
             Topic(
                 name=topic,
-                records=sum(after[place].next - after[place].first for place in of_topic),
+                records=sum(after[partition].next - after[partition].first for partition in of_topic),
                 rate=max(0, grown) / seconds,
                 behind={group: of[topic] for group, of in lag.items() if topic in of},
             )

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from scripts import chromium
 from scripts.oracle import Points
 from scripts.stack.apart import free_ports
@@ -50,7 +50,7 @@ class House:
 
     def write(self, series: Series, at: int, value: float) -> None:
         """As the bridge does: the last value of an aggregate counts."""
-        store = Store(self.settings.replace(redis_ingest_user=""), catalogue.read(ROOT / "sensors.toml"))
+        store = SeriesWriter(self.settings.replace(redis_ingest_user=""), catalogue.read(ROOT / "sensors.toml"))
         store.write([Point(series, at, value)])
         store.close()
 

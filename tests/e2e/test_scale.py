@@ -14,7 +14,7 @@ from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from jobs import cluster
 from producer.run import run
 from producer.simulation import Simulation, site_names, ticks_of
@@ -65,7 +65,7 @@ def test_many_partitions_two_taskmanagers_and_two_bridges_change_no_point(stack:
         }
     finally:
         admin.delete(own)
-        store = Store(own, sensors)
+        store = SeriesWriter(own, sensors)
         store.clear()
         store.close()
 

@@ -22,9 +22,9 @@ FOREIGN = "SSL handshake failed: broker certificate could not be verified, verif
     ],
 )
 def test_a_refusal_names_the_setting(code: int, words: str, setting: str) -> None:
-    heard = Diagnostics()
-    heard(KafkaError(code, words))
-    assert setting in heard.refusal
+    diagnostics = Diagnostics()
+    diagnostics(KafkaError(code, words))
+    assert setting in diagnostics.refusal
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_refusal_names_the_setting(code: int, words: str, setting: str) -> Non
     ],
 )
 def test_a_server_that_starts_or_stops_has_not_refused(words: str) -> None:
-    heard = Diagnostics()
-    heard(KafkaError(KafkaError._TRANSPORT, words))
-    heard(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
-    assert not heard.refusal
-    assert not heard.hangs_up
-    assert "REDIS" not in heard.last
+    diagnostics = Diagnostics()
+    diagnostics(KafkaError(KafkaError._TRANSPORT, words))
+    diagnostics(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    assert not diagnostics.refusal
+    assert not diagnostics.hangs_up
+    assert "REDIS" not in diagnostics.last
 
 
 DOUBT = "Disconnected: verify that security.protocol is correctly configured, broker might require SASL authentication"
@@ -49,10 +49,10 @@ DOUBT = "Disconnected: verify that security.protocol is correctly configured, br
 
 @pytest.mark.parametrize("before", [[], [KafkaError(KafkaError._TRANSPORT, DOUBT)]])
 def test_a_server_that_only_hangs_up_is_noticed(before: list[KafkaError]) -> None:
-    heard = Diagnostics()
+    diagnostics = Diagnostics()
     for error in [*before, KafkaError(KafkaError._ALL_BROKERS_DOWN, "0/2 brokers are down")]:
-        heard(error)
-    assert heard.hangs_up
+        diagnostics(error)
+    assert diagnostics.hangs_up
 
 
 @pytest.mark.parametrize(

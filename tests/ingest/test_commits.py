@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from infrastructure.kafka.offsets import committed_offsets
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
-from ingest.store import NotDurable, Store
+from ingest.series_writer import NotDurable, SeriesWriter
 from tests.ingest.traffic import (
     SENSORS,
     START,
@@ -26,7 +26,7 @@ from tests.ingest.traffic import (
 from tests.running import Bridging, wait_for
 
 
-class Doubting(Store):
+class Doubting(SeriesWriter):
     """A store that does not confirm what was written until it was asked often enough."""
 
     def __init__(self, settings: Settings, doubts: int) -> None:
@@ -50,7 +50,7 @@ class Doubting(Store):
 
 def test_nothing_is_committed_before_it_is_on_disk(settings: Settings, store: redis.Redis) -> None:
     bridge = Bridge(settings, SENSORS)
-    bridge._store = doubting = Doubting(settings, doubts=3)
+    bridge._writer = doubting = Doubting(settings, doubts=3)
     wrong = garbage(1)
     offsets = send(settings, reading("TH1", START, 1.0), wrong)[1:]
     with Bridging(bridge):

@@ -122,7 +122,7 @@ class Blind(bridge.Consumer):
 bridge.Consumer = Blind
 terminal.run(app, "python -m ingest")
 """
-"""A bridge whose consumer has lost sight of Kafka, which others see."""
+"""A bridge whose consumer is stuck, which others see."""
 
 
 def test_what_kafka_answers_no_more_ends_for_its_supervisor_to_start_it_again(

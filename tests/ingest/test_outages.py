@@ -14,7 +14,7 @@ import redis
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from scripts.stack.supervision import Stack
 from tests.ingest.outages import full, make_ready
 from tests.ingest.traffic import (
@@ -39,9 +39,9 @@ class Held:
     """Has a bridge wait before a write, when it has written so many points, until it is released."""
 
     def __init__(self, bridge: Bridge, points: int) -> None:
-        self._write, self._left = bridge._store.write, points
+        self._write, self._left = bridge._writer.write, points
         self._reached, self._released = threading.Event(), threading.Event()
-        bridge._store.write = self._wait  # type: ignore[method-assign]
+        bridge._writer.write = self._wait  # type: ignore[method-assign]
 
     def reached(self) -> None:
         """Wait for that."""
@@ -66,7 +66,7 @@ def carry_through(
     settings = settings.replace(batch=200)
     records, wrong, wanted = flood(sites=2, each=1000, wrong=20, seed=7)
     bridge = Bridge(settings, SENSORS)
-    bridge._store = Store(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
+    bridge._writer = SeriesWriter(settings, SENSORS, durable_ms=100)  # gives a frozen Redis up after 5.1 s
     half = len(records) // 2
     offsets = send(settings, *records[:half])
     held = Held(bridge, 1000)

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from jobs.tools import INSTALLED
 from scripts.stack.apart import free_ports
 from scripts.stack.paths import redis_home
@@ -80,10 +80,10 @@ def whole(client: redis.Redis) -> bool:
     return bool(known["cluster_state"] == "ok" and known["cluster_known_nodes"] == "3")
 
 
-def store(port: int, directory: Path) -> Store:
+def store(port: int, directory: Path) -> SeriesWriter:
     """What the bridge writes with, at one node."""
     own = Settings.of(env_file=None, redis=f"redis://127.0.0.1:{port}/0", data_dir=directory, redis_ingest_user="")
-    return Store(own, SENSORS)
+    return SeriesWriter(own, SENSORS)
 
 
 def test_every_key_is_legal_and_each_command_of_one_key_works_where_the_key_is(nodes: list[int]) -> None:

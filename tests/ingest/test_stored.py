@@ -134,13 +134,13 @@ def test_a_series_that_somebody_deletes_is_made_again(settings: Settings, bridge
 
 
 @pytest.mark.usefixtures("store")
-def test_carrying_records_searches_no_garbage(settings: Settings) -> None:
+def test_processing_records_searches_no_garbage(settings: Settings) -> None:
     """No object of a record is part of a cycle; searched for some, they took a quarter of all time."""
     send(settings, *(reading("TH1", START + n, n) for n in range(5000)))
     threshold = gc.get_threshold()
     searches: list[int] = []
     bridge = Bridge(settings, SENSORS)
-    carry = bridge._carry
+    carry = bridge._process
 
     def note(phase: str, info: dict[str, int]) -> None:
         if phase == "start" and threading.current_thread().name == "bridge":
@@ -153,7 +153,7 @@ def test_carrying_records_searches_no_garbage(settings: Settings) -> None:
         finally:
             gc.callbacks.remove(note)
 
-    bridge._carry = watched  # type: ignore[method-assign]
+    bridge._process = watched  # type: ignore[method-assign]
     with Bridging(bridge):
         wait_until_committed(settings)
     assert searches == []

@@ -24,8 +24,8 @@ from commands.ingest import app
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import ROOT, Settings
 from ingest.records import Point
-from ingest.store import Store
-from operations import stored as stored_module
+from ingest.series_writer import SeriesWriter
+from operations import series_reader
 from operations.export import Span, Target, export, format_of, span
 from scripts.stack.supervision import Stack
 from tests.ingest.traffic import DAY_MS, SENSORS, START
@@ -52,7 +52,7 @@ def held(stack: Stack) -> Iterator[Settings]:
     own = stack.settings.replace(prefix="export.")
     other = own.replace(prefix="export.other.")
     for settings, more in ((own, []), (other, [Point(Series("raw", "home", "TH2"), START, 9.0)])):
-        store = Store(settings, SENSORS)
+        store = SeriesWriter(settings, SENSORS)
         store.write([Point(series, ts, value) for series, there in HELD.items() for ts, value in there] + more)
         store.close()
     yield own
@@ -156,7 +156,7 @@ def test_both_ends_of_the_range_are_exported(held: Settings, options: list[str],
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 9])
 def test_long_series_come_in_several_answers(held: Settings, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_module, "CHUNK", chunk)
+    monkeypatch.setattr(series_reader, "CHUNK", chunk)
     same(exported(held, "*"), rows(*EVERY))
     wide = run(held, "TH1", "W1", "--wide").stdout.splitlines()
     assert len(wide) == 1 + 9 + 2
@@ -267,7 +267,7 @@ import sys
 
 from commands import terminal
 from commands.ingest import app
-from operations import stored
+from operations import series_reader
 
 
 def for_ever(self, series, first, last):
@@ -275,7 +275,7 @@ def for_ever(self, series, first, last):
         yield [(n, 1.0)] * 1000
 
 
-stored.StoredSeries.chunks = for_ever
+series_reader.SeriesReader.chunks = for_ever
 sys.argv[1:] = ["export", "TH1"]
 terminal.run(app, "python -m ingest")
 """
@@ -302,7 +302,7 @@ def test_an_export_that_fails_leaves_no_file(held: Settings, tmp_path: Path, mon
         yield [(START, 1.0)]
         raise redis.ConnectionError("gone")
 
-    monkeypatch.setattr(stored_module.StoredSeries, "chunks", dies)
+    monkeypatch.setattr(series_reader.SeriesReader, "chunks", dies)
     result = run(held, "TH1", "--output", str(tmp_path / "points.csv"))
     assert isinstance(result.exception, UserError)
     assert "Redis" in str(result.exception)

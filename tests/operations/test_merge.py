@@ -97,7 +97,7 @@ def test_history_of_a_file_becomes_part_of_the_live_series(
         one = merge.choose(settings, source, overwrite=False)
         assert (len(one.taken), one.refused) == (DAYS, {})
         third = FIRST + 2 * DAY
-        mean = next(c for c in one.changes if c.place[0] == "AggDay" and c.place[2:4] == ("TH1", third))
+        mean = next(c for c in one.changes if c.point[0] == "AggDay" and c.point[2:4] == ("TH1", third))
         assert mean.new is not None
         record = mean.new.record.replace(b'"count":96', b'"count":95')
         results.write(settings, [mean._replace(new=mean.new._replace(record=record))])

@@ -74,7 +74,7 @@ def log(settings: Settings) -> list[Message]:
 
 def standing(settings: Settings) -> dict[tuple[str, str, str, int], tuple[float, int, bool]]:
     found = results.read(settings).found.values()
-    return {r.place[:4]: (r.value, r.readings, r.merged) for r in found}
+    return {r.point[:4]: (r.value, r.readings, r.merged) for r in found}
 
 
 def assert_migrated(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
-from ingest.store import Store
+from ingest.series_writer import SeriesWriter
 from operations.rebuild import Counts, Rebuild
 from scripts.stack import access
 from tests.ingest.traffic import (
@@ -132,7 +132,7 @@ def everything(store: redis.Redis, settings: Settings) -> Everything:
     return {key: (found, described(store, settings, key)) for key, found in stored(store, settings).items() if found}
 
 
-def rebuild(settings: Settings, store: Store | None = None) -> Counts:
+def rebuild(settings: Settings, store: SeriesWriter | None = None) -> Counts:
     running = Rebuild(settings, SENSORS)
     running._store = store or running._store
     return running.run()
@@ -276,7 +276,7 @@ def test_readings_and_corrections_that_arrive_meanwhile_are_kept(
     assert running.counts.points[RAW] >= 44
 
 
-class Interrupted(Store):
+class Interrupted(SeriesWriter):
     """A store in which something happens before raw or derived points are written, each time the next thing."""
 
     def __init__(self, settings: Settings, *, derived: bool, happens: list[Callable[[], None]]) -> None:
@@ -410,7 +410,7 @@ def test_a_topic_whose_last_offset_is_no_record_has_an_end(settings: Settings) -
 
 
 def test_series_that_are_gone_are_made_again_by_overwriting(settings: Settings, store: redis.Redis) -> None:
-    Store(settings, SENSORS).overwrite([Point(Series(RAW, "home", "TH1"), START, 1.5)])
+    SeriesWriter(settings, SENSORS).overwrite([Point(Series(RAW, "home", "TH1"), START, 1.5)])
     assert points(store, settings, "TH1") == [(START, 1.5)]
     assert described(store, settings, "TH1")[1] == "first"
     assert described(store, settings, "TH1")[0]["series"] == "raw"
@@ -421,8 +421,8 @@ def test_results_alone_in_place_of_what_was_there(settings: Settings, store: red
     own = settings.replace(prefix="alone.")
     admin.create(own, (AGGREGATES, REJECTED))
     try:
-        Store(own, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
-        Store(settings, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
+        SeriesWriter(own, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
+        SeriesWriter(settings, SENSORS).write([Point(Series("AggDay", "home", "TH2"), START, 1.0)])
         send(own, aggregate("AggDay", "TH1", 2.0))
         Rebuild(own, SENSORS).run(replace=True)
         assert stored(store, own) == {"AggDayTH1": [(START, 2.0)]}

@@ -91,8 +91,8 @@ def committed(settings: Settings) -> dict[tuple[str, int], int]:
 def spoil(settings: Settings, first: int, last: int) -> None:
     """Make live results wrong: another value, a missing one, one too many, an invented rejection."""
     live = results.read(settings, lambda day: first <= day <= last)
-    (topic, key), one = next(item for item in live.found.items() if item[1].place.series == "AggDay")
-    other = next(name for name, result in live.found.items() if result.place.series == "AggDayCount")
+    (topic, key), one = next(item for item in live.found.items() if item[1].point.series == "AggDay")
+    other = next(name for name, result in live.found.items() if result.point.series == "AggDayCount")
     producer = Producer(kafka_options(settings.kafka))
     producer.list_topics(settings.prefix + topic, timeout=30)
     fields = {**json.loads(one.record), "value": one.value + 1}

@@ -135,7 +135,7 @@ if not first.exists():
     publisher.Producer = Blind
 terminal.run(app, "python -m producer")
 """
-"""A producer whose first client loses sight of Kafka, which others see; its first argument is a file to be made."""
+"""A producer whose first client gets stuck, which others see; its first argument is a file to be made."""
 
 
 def test_what_kafka_answers_no_more_starts_itself_again_and_leaves_neither_gap_nor_double(

@@ -30,7 +30,7 @@ class Metadata(NamedTuple):
 
 @dataclass
 class Client:
-    """One that may have lost sight; ``asked`` counts the questions."""
+    """One that may be stuck; ``asked`` counts the questions."""
 
     blind: bool = False
     asked: int = 0
@@ -43,11 +43,11 @@ class Client:
         return Metadata({1: "broker"})
 
 
-def check_for(sight: Watchdog, clock: Clock, seconds: float) -> None:
+def check_for(watchdog: Watchdog, clock: Clock, seconds: float) -> None:
     until = clock.now + seconds
     while clock.now < until:
         clock.now += EVERY
-        sight.check()
+        watchdog.check()
 
 
 def settings_at(address: str) -> Settings:
@@ -58,42 +58,42 @@ def test_one_client_of_two_that_is_never_answered_is_told() -> None:
     clock, seeing, blind = Clock(), Client(), Client(blind=True)
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(seeing), Watched(blind), clock=clock)
-        check_for(sight, clock, PATIENCE)
+        watchdog = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(seeing), Watched(blind), clock=clock)
+        check_for(watchdog, clock, PATIENCE)
         with pytest.raises(ClientStuckError, match="started again"):
-            check_for(sight, clock, EVERY)
+            check_for(watchdog, clock, EVERY)
 
 
 def test_a_client_that_is_answered_now_and_then_is_not() -> None:
     clock, client = Clock(), Client()
     with mock_broker() as broker:
         broker.create(TOPIC, 1)
-        sight = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(client), clock=clock)
+        watchdog = Watchdog(settings_at(broker.address).kafka, TOPIC, Watched(client), clock=clock)
         for _ in range(3):
             client.blind = True
-            check_for(sight, clock, PATIENCE)
+            check_for(watchdog, clock, PATIENCE)
             client.blind = False
-            check_for(sight, clock, EVERY)
+            check_for(watchdog, clock, EVERY)
 
 
 def test_while_nobody_is_answered_it_goes_on_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, client = Clock(), Client(blind=True)
     monkeypatch.setattr(Watchdog, "_answers_others", lambda _: False)
-    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
-    check_for(sight, clock, 10 * PATIENCE)
+    watchdog = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
+    check_for(watchdog, clock, 10 * PATIENCE)
     assert client.asked == 10 * PATIENCE / EVERY
 
 
 def test_it_does_not_ask_all_the_time() -> None:
     clock, client = Clock(), Client()
-    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
+    watchdog = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client), clock=clock)
     for _ in range(1000):
-        sight.check()
+        watchdog.check()
     assert client.asked == 0
 
 
 def test_one_that_gets_something_is_not_asked() -> None:
     clock, client, got = Clock(), Client(blind=True), count()
-    sight = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client, lambda: next(got)), clock=clock)
-    check_for(sight, clock, 10 * PATIENCE)
+    watchdog = Watchdog(settings_at("127.0.0.1:1").kafka, TOPIC, Watched(client, lambda: next(got)), clock=clock)
+    check_for(watchdog, clock, 10 * PATIENCE)
     assert client.asked == 0

@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from scripts.bench import carrying
-from scripts.bench.carrying import Writes, watch
+from scripts.bench import bridge_run
+from scripts.bench.bridge_run import Writes, watch
 from topics.errors import UserError
 
 
@@ -31,8 +31,8 @@ class Counted:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(carrying, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(bridge_run, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(bridge_run, "LOOK_SECONDS", 0.01)
 
 
 def test_it_began_with_the_first_write_and_ended_with_the_last() -> None:
@@ -57,6 +57,6 @@ def test_quiet_is_not_the_end_while_something_is_missing() -> None:
 
 
 def test_what_stands_still_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "STALL_SECONDS", 0.1)
+    monkeypatch.setattr(bridge_run, "STALL_SECONDS", 0.1)
     with pytest.raises(UserError, match="does not come to an end"):
         watch(cast(Writes, Counted(1)), lambda: False)

@@ -31,7 +31,7 @@ class Stored(NamedTuple):
     last: int | None
 
 
-class StoredSeries:
+class SeriesReader:
     """The series of one prefix. Methods raise ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings) -> None:

@@ -19,11 +19,11 @@ FIRST, LAST = "FIRST", "LAST"
 """Duplicate policies. Of a reading that is sent twice the first one counts; an aggregate's last correction counts."""
 
 
-class StoreError(Exception):
+class SeriesWriteError(Exception):
     """Redis refuses a point, for a reason that a person has to mend (a key of another type, say)."""
 
 
-class FullError(StoreError):
+class FullError(SeriesWriteError):
     """Redis has no memory left for what is to be written. Nothing is lost: it is written when there is some."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ def _room() -> Iterator[None]:
         raise FullError from error
 
 
-class Store:
+class SeriesWriter:
     """Series and points of one Redis. Every method raises ``redis.RedisError`` when Redis is not there."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue, durable_ms: int = 10_000) -> None:
@@ -65,7 +65,7 @@ class Store:
     def write(self, points: Sequence[Point]) -> None:
         """Write points, in order. Idempotent.
 
-        Raises ``StoreError`` when Redis refuses one of them, ``FullError`` when it has no memory left.
+        Raises ``SeriesWriteError`` when Redis refuses one of them, ``FullError`` when it has no memory left.
         """
         if not points:
             return
@@ -77,7 +77,9 @@ class Store:
             refused = [other for other in refused if other[0] not in lost] + self._add(lost)
         if refused:
             point, error = refused[0]
-            raise StoreError(f"{len(refused)} of {len(points)} points refused, {self._key(point.series)}: {error}")
+            raise SeriesWriteError(
+                f"{len(refused)} of {len(points)} points refused, {self._key(point.series)}: {error}"
+            )
 
     @_room()
     def overwrite(self, points: Sequence[Point]) -> None:
