@@ -44,6 +44,7 @@ class SensorClasses:
 
     def know(self, sensors: Iterable[str]) -> None:
         """Write down all that has to be before readings of these sensors are sent, at once."""
+        self._read()
         if entries := self._map.missing(self._catalogue, sensors):
             write_records(self._kafka, (Record(self._topic, _key(entry), encode_entry(entry)) for entry in entries))
             self._read()

@@ -145,7 +145,7 @@ def test_a_taken_port_is_a_warning_that_names_the_setting(caplog: pytest.LogCapt
         assert not metrics_endpoint.serve(Answer(), DEFAULT, port, "IOT_X", well)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "Set another port, or 0 for none" in record.message
+    assert "set another one, or 0 for none" in record.message
     assert (record.setting, record.port) == ("IOT_X", port)  # type: ignore[attr-defined]
 
 
@@ -157,7 +157,7 @@ def test_an_address_of_another_machine_is_a_warning_that_names_the_setting(
     assert not metrics_endpoint.serve(Answer(), host, port, "IOT_X", well)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert "Set one of this machine" in record.message
+    assert "set one that is" in record.message
     assert (record.setting, record.host) == ("IOT_METRICS_HOST", host)  # type: ignore[attr-defined]
 
 

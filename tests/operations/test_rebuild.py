@@ -144,10 +144,10 @@ def committed(settings: Settings) -> dict[str, dict[tuple[str, int], int]]:
     listed = client.list_consumer_groups().result()
     assert not listed.errors
     groups = [group.group_id for group in listed.valid]
-    offsets = {group: offsets.committed_offsets(settings.kafka, group) for group in groups}
+    found = {group: offsets.committed_offsets(settings.kafka, group) for group in groups}
     ours = {
-        g: {place: o for place, o in there.items() if place[0].startswith(settings.prefix)}
-        for g, there in offsets.items()
+        group: {partition: o for partition, o in there.items() if partition[0].startswith(settings.prefix)}
+        for group, there in found.items()
     }
     return {group: there for group, there in ours.items() if there}
 
@@ -164,15 +164,15 @@ def test_an_empty_redis_gets_back_what_it_had(settings: Settings, store: redis.R
         key: "first" if key in {"TH1", "TH2", "W1", "Wtot", "cabin:TH1"} else "last" for key in WANTED
     }
     put_aside = letters(settings)
-    offsets = committed(settings)
-    assert set(offsets) == {settings.prefix + settings.ingest.group, "letters"}
+    before_rebuild = committed(settings)
+    assert set(before_rebuild) == {settings.prefix + settings.ingest.group, "letters"}
     assert len(put_aside) == 3
     empty(store, settings)
     counts = rebuild(settings)
     after = everything(store, settings)
     assert after == before
     assert str(after["TH2"][0][0][1]) == "-0.0"
-    assert committed(settings) == offsets
+    assert committed(settings) == before_rebuild
     assert [origin(letter) for letter in letters(settings)] == [origin(letter) for letter in put_aside]
     assert counts.records == len(LIVE) + len(MERGED)
     assert counts.points == {"raw": 45, "AggDay": 2, "AggDayCount": 1, "AggDayDiff": 1, "LateRej": 1}

@@ -52,7 +52,7 @@ def test_servers_get_their_configuration_and_clients_their_passwords_alone(given
         name: password_of(given_passwords, name) for name in steps.CLIENTS
     }
     files = [file for file in given_passwords.data_dir.rglob("*") if file.is_file()]
-    assert len(files) == 8 + len(steps.CLIENTS)
+    assert len(files) == 7 + len(steps.CLIENTS)
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     acl = (given_passwords.data_dir / "run" / "redis" / "redis.acl").read_text()
     assert "user default off" in acl
