@@ -53,7 +53,7 @@ def main(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """List dead letters: where they stood, when they were sent (UTC), why they are none, and how they begin.
+    """List dead letters: where they stood, when they were received (UTC), why they are none, and how they begin.
 
     A file that --output has written is repaired with an editor or a script; the command resend sends what is in it.
     """
@@ -120,11 +120,11 @@ def _list(found: list[Letter], last: int) -> None:
         return
     if len(newest) < len(found):
         console.print(f"the newest {len(newest)}:")
-    table = _table("origin", "sent (UTC)", "reason", "key")
+    table = _table("origin", "received (UTC)", "reason", "key")
     for letter in newest:
         table.add_row(
             Text(shown(None if letter.origin is None else str(letter.origin), 80)),
-            Text(repair_file.utc(letter.sent)),
+            Text(repair_file.utc(letter.received)),
             Text(shown(letter.reason, 20)),
             Text(shown(letter.key, 20)),
             _cut(shown(letter.detail, 60)),

@@ -65,7 +65,7 @@ class _Batch:
     letters: list[DeadLetter] = field(default_factory=list)
     next_offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     records: Counter[str] = field(default_factory=Counter)
-    sendings: list[tuple[str, float]] = field(default_factory=list)
+    produced: list[tuple[str, float]] = field(default_factory=list)
 
 
 class Bridge:
@@ -177,7 +177,7 @@ class Bridge:
         self._patiently("Redis", write)
         if batch.letters:
             self._patiently("Kafka", lambda: self._dead_letters.put(batch.letters))
-        self.counts.stored(batch.sendings, time.time())
+        self.counts.stored(batch.produced, time.time())
         self.counts.batch_seconds.observe(time.monotonic() - batch.began)
 
     def _complete(self) -> None:
@@ -219,7 +219,7 @@ class Bridge:
                 self._classify_items(message, found, batch)
         batch.records.update(message.topic() for message in records)
         batch.next_offsets = {partition: message.offset() + 1 for partition, message in last.items()}
-        batch.sendings = self.counts.sendings(records[:SAMPLED])
+        batch.produced = self.counts.produced(records[:SAMPLED])
         return batch
 
     def _is_error(self, message: Message) -> bool:

@@ -79,7 +79,7 @@ class Counts:
         )
         self.delay = Histogram(
             "iot_ingest_delay_seconds",
-            "From a reading being sent, or a result being emitted, to its being on Redis' disk, by the wall clock.",
+            "From a reading being produced, or a result being emitted, to its being on Redis' disk, by the wall clock.",
             ("topic",),
             registry=None,
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
@@ -134,8 +134,8 @@ class Counts:
                 return  # a dead letter
             self.rejected[reason if reason in VERDICTS else "other"] += 1
 
-    def sendings(self, messages: Iterable[Message]) -> list[tuple[str, float]]:
-        """Topic and time of sending (epoch seconds) of those messages that tell it and are to be stored."""
+    def produced(self, messages: Iterable[Message]) -> list[tuple[str, float]]:
+        """Topic and time of being produced (epoch seconds) of those messages that tell it and are to be stored."""
         found = []
         for message in messages:
             topic = message.topic()
@@ -149,9 +149,9 @@ class Counts:
                 found.append((topic, at))
         return found
 
-    def stored(self, sendings: Iterable[tuple[str, float]], now: float) -> None:
+    def stored(self, produced: Iterable[tuple[str, float]], now: float) -> None:
         """What was sent at these times is stored ``now``, epoch seconds."""
-        for topic, at in sendings:
+        for topic, at in produced:
             self.delay.labels(topic).observe(max(0.0, now - at))
 
     def newest_by_class(self) -> Mapping[str, float]:

@@ -48,21 +48,21 @@ _DEPTH = 1000
 """Arrays and objects inside of each other."""
 
 
-def decode(message: bytes | None, sent: int, rules: Rules) -> list[Item]:
-    """Decode the value of one record of dailyAggr; ``sent`` is the record's timestamp in epoch milliseconds.
+def decode(message: bytes | None, received: int, rules: Rules) -> list[Item]:
+    """Decode the value of one record of dailyAggr; ``received`` is the record's timestamp in epoch milliseconds.
 
     A record holds one reading, or a heartbeat. (An array of readings, which no producer should send, holds several, up
     to the first that is none.)
     Never raises for what the bytes are: what is wrong comes back as ``Invalid``.
     """
     if (found := exact(message)) is not None:
-        return [judge(Reading(found.site, found.sensor, found.ts, found.value), sent, rules)]
-    return decode_loosely(message, sent, rules)
+        return [judge(Reading(found.site, found.sensor, found.ts, found.value), received, rules)]
+    return decode_loosely(message, received, rules)
 
 
-def decode_loosely(message: bytes | None, sent: int, rules: Rules) -> list[Item]:
+def decode_loosely(message: bytes | None, received: int, rules: Rules) -> list[Item]:
     """As ``decode``, of a record that ``exact`` does not take."""
-    return [item if isinstance(item, Invalid) else _reading(item, sent, rules) for item in _objects(message)]
+    return [item if isinstance(item, Invalid) else _reading(item, received, rules) for item in _objects(message)]
 
 
 def exact(message: bytes | None) -> Exact | None:
@@ -76,7 +76,7 @@ def exact(message: bytes | None) -> Exact | None:
         return None
 
 
-def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Item:
+def _reading(fields: dict[str, Any], received: int, rules: Rules) -> Item:
     if missing := [name for name in Reading._fields if fields.get(name) is None]:
         return Invalid("missing_field", f"no {', '.join(missing)}")
     site, sensor = _text(fields["site"]), _text(fields["sensor"])
@@ -88,7 +88,7 @@ def _reading(fields: dict[str, Any], sent: int, rules: Rules) -> Item:
         return Invalid("wrong_type", "ts is not an integer")
     if ts != int(ts):
         return Invalid("wrong_type", f"ts {ts} is not a whole number of milliseconds")
-    return judge(Reading(site, sensor, int(ts), value), sent, rules)
+    return judge(Reading(site, sensor, int(ts), value), received, rules)
 
 
 _FIELDS = frozenset(Reading._fields)

@@ -60,30 +60,30 @@ REASONS = (
 
 
 class Rules(NamedTuple):
-    """What validity depends on besides the bytes: known sensors, and how far ahead of its sending a reading may be."""
+    """What validity depends on besides the bytes: known sensors, and how far in the future a reading may be."""
 
     sensors: Container[str]
     future_tolerance_ms: int
 
 
-def wrong_number(ts: int, value: float, sent: int, rules: Rules) -> Invalid | None:
+def wrong_number(ts: int, value: float, received: int, rules: Rules) -> Invalid | None:
     """What is wrong with the numbers of a reading."""
     if not isfinite(value):
         return Invalid("not_finite", "value is not a finite number")
     if ts < 0:
         return Invalid("negative_ts", f"ts {ts} is before 1970")
-    if ts - rules.future_tolerance_ms > sent or ts > LATEST_TS:
-        return Invalid("future_ts", f"ts {ts} is {ts - sent} ms after it was sent")
+    if ts - rules.future_tolerance_ms > received or ts > LATEST_TS:
+        return Invalid("future_ts", f"ts {ts} is {ts - received} ms after it was received")
     return None
 
 
-def judge(reading: Reading, sent: int, rules: Rules) -> Reading | Heartbeat | Invalid:
-    """The verdict on a decoded record; ``sent`` as for ``decode``."""
+def judge(reading: Reading, received: int, rules: Rules) -> Reading | Heartbeat | Invalid:
+    """The verdict on a decoded record; ``received`` as for ``decode``."""
     site, sensor, ts, value = reading
     if not SITE.fullmatch(site):
         return Invalid("malformed_site", f"site {site[:80]!r} does not match {SITE.pattern}")
     if sensor not in rules.sensors and sensor != HEARTBEAT:
         return Invalid("unknown_sensor", f"sensor {sensor[:80]!r} is not in the catalogue")
-    if (wrong := wrong_number(ts, value, sent, rules)) is not None:
+    if (wrong := wrong_number(ts, value, received, rules)) is not None:
         return wrong
     return Heartbeat(ts) if sensor == HEARTBEAT else reading

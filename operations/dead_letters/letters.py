@@ -19,11 +19,11 @@ BY_SETTINGS = frozenset({"unknown_sensor", "future_ts"})
 class Letter(NamedTuple):
     """A record that holds no valid reading, as it was found.
 
-    ``origin`` is None for what no bridge has written; ``sent`` is the record's timestamp, epoch ms.
+    ``origin`` is None for what no bridge has written; ``received`` is the record timestamp, epoch ms.
     """
 
     origin: Origin | None
-    sent: int
+    received: int
     reason: str
     detail: str
     key: bytes | None

@@ -1,6 +1,6 @@
 """Dead letters as a file that a person or a script can repair: one JSON object a line.
 
-    {"origin":"dailyAggr 0 812","sent":"…","reason":"wrong_type","detail":"…","key":"TH1","value":{"site":"home",…}}
+    {"origin":"dailyAggr 0 812","received":"…","reason":"wrong_type","detail":"…","key":"TH1","value":{"site":"home",…}}
 
 ``value`` is the record itself where it is a JSON object, so that a field is repaired in its place; text that is none
 stands there as a string, and ``base64`` holds bytes that are not UTF-8. To repair a record is to change ``value``, or
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class _Line(msgspec.Struct, omit_defaults=True):
     origin: str
-    sent: str = ""
+    received: str = ""
     reason: str = ""
     detail: str = ""
     key: str | None = None
@@ -108,7 +108,7 @@ def read(path: Path) -> list[Repaired]:
 def _line(letter: Letter, origin: Origin) -> _Line:
     line = _Line(
         str(origin),
-        utc(letter.sent),
+        utc(letter.received),
         letter.reason,
         letter.detail,
         None if letter.key is None else letter.key.decode(errors="backslashreplace"),

@@ -170,7 +170,7 @@ def _look(
     tolerance = milliseconds(settings.time.future_tolerance)
     rules = Rules(catalogue, tolerance)
     sensors = {(site, sensor) for site, sensor, _ in ready}
-    oldest = min(min(item.reading.ts, known[item.origin].sent) for item in ready.values())
+    oldest = min(min(item.reading.ts, known[item.origin].received) for item in ready.values())
     there = partitions(settings.kafka)
     found = _Found()
     for topic in (settings.prefix + READINGS, settings.prefix + HISTORY):

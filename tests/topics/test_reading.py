@@ -55,9 +55,9 @@ json_values = st.recursive(
 )
 
 
-def outcome(value: bytes | None, sent: int = SENT, rules: Rules = RULES) -> list[Reading | str]:
+def outcome(value: bytes | None, received: int = SENT, rules: Rules = RULES) -> list[Reading | str]:
     """What the bytes hold, with the reason in the place of each invalid reading."""
-    items = decode(value, sent, rules)
+    items = decode(value, received, rules)
     return [item.reason if isinstance(item, Invalid) else item for item in items if not isinstance(item, Heartbeat)]
 
 
@@ -106,8 +106,8 @@ def test_minus_zero_keeps_its_sign() -> None:
 def test_the_future_tolerance_is_a_rule(ts: int) -> None:
     exact = Rules(SENSORS, 0)
     expected = [Reading("home", "TH1", ts, 22.5)] if ts <= TS else ["future_ts"]
-    assert outcome(PLAIN.replace(str(TS).encode(), str(ts).encode()), sent=TS, rules=exact) == expected
-    assert outcome(encode_heartbeat(ts), sent=TS, rules=exact) == ([] if ts <= TS else ["future_ts"])
+    assert outcome(PLAIN.replace(str(TS).encode(), str(ts).encode()), received=TS, rules=exact) == expected
+    assert outcome(encode_heartbeat(ts), received=TS, rules=exact) == ([] if ts <= TS else ["future_ts"])
 
 
 def test_which_sensors_are_known_is_a_rule() -> None:
@@ -239,6 +239,6 @@ def test_how_deep_the_caller_is_does_not_change_the_verdict() -> None:
 
 
 @given(st.integers(-1, 2**63 - 1))
-def test_no_record_timestamp_raises(sent: int) -> None:
+def test_no_record_timestamp_raises(received: int) -> None:
     # Kafka gives -1 where a record has no timestamp.
-    assert outcome(PLAIN, sent=sent) == (GOOD if sent + FUTURE_TOLERANCE_MS >= TS else ["future_ts"])
+    assert outcome(PLAIN, received=received) == (GOOD if received + FUTURE_TOLERANCE_MS >= TS else ["future_ts"])

@@ -43,7 +43,7 @@ def test_every_record_comes_back_as_it_was(value: bytes | None, key: bytes | Non
 def test_a_json_object_stands_in_the_line_as_it_is(tmp_path: Path) -> None:
     write(tmp_path / "bad", [letter(READING)], force=False)
     assert (tmp_path / "bad").read_bytes() == (
-        b'{"origin":"dailyAggr 3 812","sent":"2020-01-01T00:00:00.001Z","reason":"wrong_type",'
+        b'{"origin":"dailyAggr 3 812","received":"2020-01-01T00:00:00.001Z","reason":"wrong_type",'
         b'"detail":"value of another type","key":"TH1","value":' + READING + b"}\n"
     )
 
