@@ -157,4 +157,6 @@ def between(client: Consumer, begin: TopicPartition, end: int) -> list[Message]:
 
 
 def _silent(topic: str) -> TopicReadError:
-    return TopicReadError(f"Kafka stopped answering while {topic} was read: is it up (`make status`)?")
+    return TopicReadError(
+        f"Kafka stopped answering while {topic} was read: does it run at IOT_KAFKA? Then run it again"
+    )

@@ -107,7 +107,7 @@ def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(id
     logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((SIMULATION, identity.encode()),))]}
     with pytest.raises(ResumeError, match="another simulation") as error:
         found(logs)
-    assert "make reset" in str(error.value)
+    assert "topics delete" in str(error.value)
     assert f"seed {identity.partition('@')[0]}," in str(error.value)
 
 
