@@ -125,7 +125,7 @@ def behind(settings: Settings) -> int:
         for topic in SERIES_TOPICS
         for partition, end in offsets.end_offsets(settings.kafka, settings.prefix + topic).items()
     }
-    return sum(end - committed.get(place, 0) for place, end in ends.items())
+    return sum(end - committed.get(partition, 0) for partition, end in ends.items())
 
 
 def wait_until_committed(settings: Settings) -> None:
@@ -144,13 +144,13 @@ def wait_for_writes(store: redis.Redis, count: int) -> None:
 
 def letters(settings: Settings) -> list[Message]:
     """Every dead letter."""
-    place = TopicPartition(settings.prefix + DEAD_LETTERS, 0, 0)
-    (end,) = offsets.end_offsets(settings.kafka, place.topic).values()
+    partition = TopicPartition(settings.prefix + DEAD_LETTERS, 0, 0)
+    (end,) = offsets.end_offsets(settings.kafka, partition.topic).values()
 
     def stable() -> bool:
         client = admin.client(settings.kafka)
         (last,) = client.list_offsets(
-            {place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED
+            {partition: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED
         ).values()
         return bool(last.result().offset >= end)
 
@@ -166,7 +166,7 @@ def letters(settings: Settings) -> list[Message]:
         }
     )
     try:
-        consumer.assign([place])
+        consumer.assign([partition])
         while (message := consumer.poll(PATIENCE)) is not None and message.error() is None:
             found.append(message)
         assert message is not None

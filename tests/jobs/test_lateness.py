@@ -192,11 +192,11 @@ def test_a_device_whose_clock_and_record_timestamp_are_wrong_touches_nobody_else
     submit_quickly(settings)
     sensors = catalogue.read(settings.sensors)
     wrong = 2_085_978_496_000
-    place = first_partitions(sensors, settings.partitions)
+    partition_of = first_partitions(sensors, settings.partitions)
     producer = Producer(kafka_options(settings.kafka))
     producer.list_topics(settings.prefix + READINGS, timeout=30)
     value = encode(Reading("pi", "TH1", wrong, 18.5))
-    producer.produce(settings.prefix + READINGS, value, "pi/TH1", place("pi", "TH1"), timestamp=wrong)
+    producer.produce(settings.prefix + READINGS, value, "pi/TH1", partition_of("pi", "TH1"), timestamp=wrong)
     assert producer.flush(30) == 0
 
     now = int(time.time() * 1000)

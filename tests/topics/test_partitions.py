@@ -42,7 +42,7 @@ sites = st.just(DEFAULT_SITE) | st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch
 sensors = st.sampled_from(sorted(CLASS_OF))
 
 
-def place(site: str, sensor: str, partitions: int) -> int:
+def partition_of(site: str, sensor: str, partitions: int) -> int:
     return first_partitions(SENSORS, partitions)(site, sensor)
 
 
@@ -60,33 +60,33 @@ def catalogue_of(classes: int) -> Catalogue:
 
 @given(sites, sensors)
 def test_of_6_partitions_each_class_has_one(site: str, sensor: str) -> None:
-    assert place(site, sensor, 6) == CLASS_OF[sensor]
+    assert partition_of(site, sensor, 6) == CLASS_OF[sensor]
 
 
 @given(sites, sensors)
 def test_of_48_partitions_each_class_has_eight(site: str, sensor: str) -> None:
-    assert place(site, sensor, 48) // 8 == CLASS_OF[sensor]
+    assert partition_of(site, sensor, 48) // 8 == CLASS_OF[sensor]
 
 
 @pytest.mark.parametrize("sensor", sorted(CLASS_OF))
 def test_many_sites_fill_the_whole_share_of_a_class_evenly(sensor: str) -> None:
-    places = [place(f"site-{number:04}", sensor, 48) for number in range(2, 802)]
+    numbers = [partition_of(f"site-{number:04}", sensor, 48) for number in range(2, 802)]
     first = 8 * CLASS_OF[sensor]
-    assert set(places) == set(range(first, first + 8))
-    assert all(50 <= places.count(number) <= 150 for number in range(first, first + 8))
+    assert set(numbers) == set(range(first, first + 8))
+    assert all(50 <= numbers.count(number) <= 150 for number in range(first, first + 8))
 
 
 @given(sites, sensors)
 def test_a_single_partition_takes_all(site: str, sensor: str) -> None:
-    assert place(site, sensor, 1) == 0
+    assert partition_of(site, sensor, 1) == 0
 
 
 @given(st.lists(sites, min_size=1, max_size=8), st.integers(6, 10_000))
 def test_no_two_classes_share_a_partition_when_there_are_enough(houses: list[str], partitions: int) -> None:
     used: dict[int, set[int]] = {number: set() for number in range(6)}
     for sensor, number in CLASS_OF.items():
-        used[number] |= {place(site, sensor, partitions) for site in houses}
-    assert sum(len(places) for places in used.values()) == len(set().union(*used.values()))
+        used[number] |= {partition_of(site, sensor, partitions) for site in houses}
+    assert sum(len(numbers) for numbers in used.values()) == len(set().union(*used.values()))
 
 
 @given(st.integers(1, 12), st.integers(1, 200), st.lists(sites, min_size=1, max_size=5))
@@ -96,15 +96,15 @@ def test_every_partition_is_in_range_and_shares_follow_the_order_of_the_classes(
     several = catalogue_of(classes)
     highest = 0
     for sensor in several.values():
-        places = [first_partitions(several, partitions)(site, sensor.name) for site in houses]
-        assert all(0 <= number < partitions for number in places)
-        assert min(places) >= highest
-        highest = max(places)
+        numbers = [first_partitions(several, partitions)(site, sensor.name) for site in houses]
+        assert all(0 <= number < partitions for number in numbers)
+        assert min(numbers) >= highest
+        highest = max(numbers)
 
 
 def test_every_partition_belongs_to_a_class() -> None:
     # Where the shares do not come out even, as with 50 partitions, none is left over.
-    reached = {place(f"site-{number:04}", sensor, 50) for number in range(2, 502) for sensor in CLASS_OF}
+    reached = {partition_of(f"site-{number:04}", sensor, 50) for number in range(2, 502) for sensor in CLASS_OF}
     assert reached == set(range(50))
 
 
@@ -114,7 +114,7 @@ def test_every_partition_belongs_to_a_class() -> None:
 )
 def test_a_sensor_keeps_its_partition_from_one_release_to_the_next(site: str, sensor: str, number: int) -> None:
     # Its clock, and a producer that goes on where the topic ends, rely on it. (CRC-32 of the key, modulo 8.)
-    assert place(site, sensor, 48) == number
+    assert partition_of(site, sensor, 48) == number
 
 
 # --- What was written down stays
@@ -150,8 +150,8 @@ def test_a_class_that_is_added_gets_its_partition_by_the_hash_over_all() -> None
     own = known(catalogue_of(6), 48)
     seven = catalogue_of(7)
     own.add(own.missing(seven, seven))
-    places = {own.partition(f"site-{n:04}", "S6", "class 6") for n in range(1000)}
-    assert places == set(range(48))
+    numbers = {own.partition(f"site-{n:04}", "S6", "class 6") for n in range(1000)}
+    assert numbers == set(range(48))
 
 
 def test_a_class_that_goes_leaves_the_others_where_they_are() -> None:

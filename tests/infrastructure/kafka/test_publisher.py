@@ -49,7 +49,7 @@ def test_a_reading_goes_to_its_partition_with_key_and_headers(settings: Settings
             publisher.publish(reading, [("door", b"test")])
         publisher.heartbeat(now)
     assert (publisher.sent, publisher.acknowledged, publisher.heartbeats) == (9, 9, 6)
-    place = first_partitions(sensors, settings.partitions)
+    partition_of = first_partitions(sensors, settings.partitions)
     rules = Rules(sensors, 3_600_000)
     found = {}
     for message in records(settings):
@@ -57,7 +57,7 @@ def test_a_reading_goes_to_its_partition_with_key_and_headers(settings: Settings
         found[item] = message
     for reading in readings:
         message = found[reading]
-        assert message.partition() == place(reading.site, reading.sensor)
+        assert message.partition() == partition_of(reading.site, reading.sensor)
         assert message.key() == {"home": b"TH1", "cabin": b"cabin/W1", "a.b": b"a.b/Mov1"}[reading.site]
         assert ("door", b"test") in message.headers()
         told = produced_at.told_by(message.headers())

@@ -94,9 +94,9 @@ def records(settings: Settings) -> dict[int, list[Record]]:
     consumer = Consumer({**kafka_options(settings.kafka), "group.id": "test", "fetch.wait.max.ms": 10})
     found: dict[int, list[Record]] = {}
     try:
-        for place, count in ends(settings).items():
-            log = found[place] = []
-            consumer.assign([TopicPartition(settings.prefix + READINGS, place, 0)])
+        for partition, count in ends(settings).items():
+            log = found[partition] = []
+            consumer.assign([TopicPartition(settings.prefix + READINGS, partition, 0)])
             while len(log) < count:
                 for message in consumer.consume(min(count - len(log), 10_000), 5):
                     assert message.error() is None
@@ -111,7 +111,7 @@ def records(settings: Settings) -> dict[int, list[Record]]:
 
 def wanted(rows: list[tuple[str, str, int, float]], close: int) -> dict[int, list[Record]]:
     """What readings become: each in its partition in order, and behind them a heartbeat."""
-    logs: dict[int, list[Record]] = {place: [] for place in range(PARTITIONS)}
+    logs: dict[int, list[Record]] = {partition: [] for partition in range(PARTITIONS)}
     for site, sensor, ts, value in rows:
         log = logs[first_partitions(SENSORS, PARTITIONS)(site, sensor)]
         log.append((sensor_key(site, sensor).encode(), {"site": site, "sensor": sensor, "ts": ts, "value": value}))
@@ -246,7 +246,7 @@ def test_stopped_by_a_signal_it_says_how_to_go_on(
     assert f"stopped: {there:,} readings sent, all acknowledged. The same command goes on from there." in said
     assert there < len(rows)
     assert backfill(settings, path).code == 0
-    assert ends(settings) == {place: len(log) for place, log in wanted(rows, 0).items()}
+    assert ends(settings) == {partition: len(log) for partition, log in wanted(rows, 0).items()}
 
 
 def test_unknown_sensors_are_shown_as_lines_for_the_catalogue(
