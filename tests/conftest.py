@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 import redis
@@ -23,6 +24,15 @@ from scripts.stack.apart import settings_apart
 from scripts.stack.supervision import Stack
 from tests.running import Bridging
 from topics import catalogue
+
+hypothesis.settings.register_profile(
+    "reproducible",  # the same cases on each run, none of them timed
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("reproducible")
 
 SHOWN = ("supervisord", "jobmanager", "taskmanager")
 """The logs whose ends a failure shows: the stack and its files are gone when somebody reads it."""
