@@ -9,7 +9,7 @@ from commands import terminal
 from infrastructure.passwords import password_of
 from infrastructure.settings import Settings, load_settings
 from scripts.stack import access
-from scripts.stack.job import cancel_changed_job, start_job
+from scripts.stack.job import cancel_changed_job, refuse_old_results, start_job
 from scripts.stack.paths import Paths
 from scripts.stack.placement import containers
 from scripts.stack.processes import configure as write_configuration
@@ -57,6 +57,7 @@ def submit() -> None:
     """Submit the job if it does not run, from its newest checkpoint, or anew if it was declared otherwise."""
     settings = load_settings()
     cancel_changed_job(settings, console.print)
+    refuse_old_results(settings, console.print)
     start_job(settings, console.print)
     console.print("the job runs")
 

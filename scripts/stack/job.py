@@ -9,6 +9,8 @@ from jobs import cluster
 from jobs.daily_aggregates import SPEC
 from jobs.declaration import digest
 from jobs.tools import local_tools
+from operations import migrate
+from topics.results import OldResultError
 
 Said = Callable[[str], None]
 """Receives a line for each step."""
@@ -32,6 +34,13 @@ def sift_jobs(settings: Settings, said: Said) -> None:
         if cluster.declared(settings, job.id).bounded:  # the command that waited for its results is gone
             cluster.cancel(settings, job.id)
     cancel_changed_job(settings, said)
+
+
+def refuse_old_results(settings: Settings, said: Said) -> None:
+    """Raise ``OldResultError`` when flinkAggr has to be migrated first; the job that has written it is cancelled."""
+    if migrate.is_needed(settings):
+        cancel_changed_job(settings, said)
+        raise OldResultError
 
 
 def cancel_changed_job(settings: Settings, said: Said) -> None:

@@ -6,8 +6,7 @@ from rich.console import Console
 
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings
-from operations import migrate
-from scripts.stack.job import Said, sift_jobs, start_job
+from scripts.stack.job import Said, refuse_old_results, sift_jobs, start_job
 from scripts.stack.supervision import Stack
 from topics.results import OldResultError
 
@@ -30,10 +29,13 @@ def start_stack(settings: Settings, said: Said) -> Stack:
     stack = Stack(settings)
     was_down = not stack.running()
     stack.up(said)
-    if migrate.is_needed(settings):
-        raise OldResultError
     if was_down:
         sift_jobs(settings, said)
+    try:
+        refuse_old_results(settings, said)
+    except OldResultError:
+        stack.stop("ingest")
+        raise
     if created := admin.create(settings):
         said(f"created {', '.join(created)}")
     for name in {"ingest", "exporter", "board"} & {process["name"] for process in stack.states()}:

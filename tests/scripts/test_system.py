@@ -6,14 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from infrastructure.kafka.writer import Record, write_records
 from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts import warm
-from scripts.stack.job import sift_jobs
+from scripts.stack.job import refuse_old_results, sift_jobs
 from tests.running import submit_quickly, wait_for
+from topics.names import AGGREGATES
+from topics.results import OldResultError
 
 
 @pytest.mark.usefixtures("stack")
@@ -39,4 +42,18 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
     with pytest.raises(cluster.ClusterError, match="does not run"):
         cluster.find(settings, SPEC)
     assert f"/checkpoints/{job}/" in str(cluster.newest_state(settings, SPEC))
+    assert len(said) == 1
+
+
+def test_results_of_an_earlier_version_end_their_job_and_are_to_be_migrated(settings: Settings) -> None:
+    """A job that came back with the stack would go on writing what the migration rewrites."""
+    said: list[str] = []
+    submit_quickly(settings)
+    refuse_old_results(settings, said.append)
+    key = b'{"series":"AggDay","site":"home","sensor":"TH1","window_start":"2020-01-01 00:00:00Z"}'
+    write_records(settings.kafka, [Record(settings.prefix + AGGREGATES, key, None, 0)])
+    with pytest.raises(OldResultError, match="topics migrate"):
+        refuse_old_results(settings.replace(catch_up=timedelta(days=8)), said.append)
+    with pytest.raises(cluster.ClusterError, match="does not run"):
+        cluster.find(settings, SPEC)
     assert len(said) == 1

@@ -1,4 +1,5 @@
--- What is emitted: one INSERT a kind of series (topics/series.py).
+-- What is emitted: one INSERT a kind of series (topics/series.py). Those with the same names and types of columns
+-- share a sink.
 --
 -- Parameters: aggregate_of (MAP from a sensor to 'mean', 'sum' or 'difference'), meter_of (MAP from a consumer to its
 --   meter), slot_of (MAP from a meter's consumers to 1, 2, …), parts_of (MAP from a meter to how many parts its rest has,
@@ -8,8 +9,9 @@
 -- alone would drop the sum from it, and either way the same windows would be computed twice.
 INSERT INTO aggregates
 SELECT
-    'AggDay', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
-    `value`, readings
+    CAST('AggDay' AS STRING) AS series, site, sensor,
+    CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms} AS `day`,
+    `value`, readings AS `count`
 FROM (
     SELECT *, CASE ${aggregate_of}[sensor] WHEN 'mean' THEN total / readings WHEN 'sum' THEN total END AS `value`
     FROM daily
@@ -18,14 +20,16 @@ WHERE `value` IS NOT NULL;
 
 INSERT INTO aggregates
 SELECT
-    'AggDayCount', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
-    CASE WHEN total IS NOT NULL THEN CAST(readings AS DOUBLE) END, readings
+    CAST('AggDayCount' AS STRING) AS series, site, sensor,
+    CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms} AS `day`,
+    CASE WHEN total IS NOT NULL THEN CAST(readings AS DOUBLE) END AS `value`, readings AS `count`
 FROM daily;
 
 INSERT INTO aggregates
 SELECT
-    'AggDayDiff', site, sensor, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', last_day) AS BIGINT) * ${day_ms},
-    difference, readings
+    CAST('AggDayDiff' AS STRING) AS series, site, sensor,
+    CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', last_day) AS BIGINT) * ${day_ms} AS `day`,
+    difference AS `value`, readings AS `count`
 FROM differences
 WHERE span = ${day_ms};
 
@@ -33,8 +37,9 @@ WHERE span = ${day_ms};
 -- has its slot and they are added up in the order of the catalogue.
 INSERT INTO aggregates
 SELECT
-    'AggDayRest', site, meter, CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms},
-    difference - consumed, readings
+    CAST('AggDayRest' AS STRING) AS series, site, meter AS sensor,
+    CAST(TIMESTAMPDIFF(DAY, TIMESTAMP '1970-01-01 00:00:00', window_start) AS BIGINT) * ${day_ms} AS `day`,
+    difference - consumed AS `value`, readings AS `count`
 FROM (
     SELECT
         /*+ STATE_TTL('parts' = '${rest_ttl}') */
