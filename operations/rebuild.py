@@ -86,7 +86,7 @@ class Rebuild:
     ) -> None:
         self.counts = Counts()
         self._settings = settings
-        self._store = SeriesWriter(settings, catalogue)
+        self._writer = SeriesWriter(settings, catalogue)
         self._records = Records.of(settings, catalogue)
         self._report = report
         self._left = 0
@@ -101,7 +101,7 @@ class Rebuild:
         readers: dict[str, TopicReader] = {}
         with _told(self._settings):
             try:
-                self._store.ping()
+                self._writer.ping()
                 there = admin.existing(self._settings)
                 for topic in SERIES_TOPICS:
                     name = self._settings.prefix + topic
@@ -109,14 +109,14 @@ class Rebuild:
                         readers[topic] = TopicReader(self._settings.kafka, name)
                 self._left = sum(reader.waiting() for reader in readers.values())
                 if replace:
-                    self._store.clear()
+                    self._writer.clear()
                 self._raw([readers[topic] for topic in (READINGS, HISTORY) if topic in readers])
                 self._derived(readers[AGGREGATES], readers[REJECTED])
-                self._store.wait_durable()
+                self._writer.wait_durable()
             finally:
                 for reader in readers.values():
                     reader.close()
-                self._store.close()
+                self._writer.close()
         return self.counts
 
     def _raw(self, readers: list[TopicReader]) -> None:
@@ -128,15 +128,15 @@ class Rebuild:
                         points.append(point)
                     else:
                         repeated.append(first)
-                self._store.write(points)
-                self._store.overwrite(repeated)
+                self._writer.write(points)
+                self._writer.overwrite(repeated)
                 self.counts.points[RAW] += len(points)
                 self.counts.series.update({point.series for point in points})
                 self.counts.repeated += len(repeated)
         for reader in readers:
             for messages in self._batches(reader):
                 known = [first for point in self._readings(messages) if (first := self._first.first(point)) is not None]
-                self._store.overwrite(known)
+                self._writer.overwrite(known)
                 self.counts.repeated += len(known)
 
     def _readings(self, messages: list[Message]) -> list[Point]:
@@ -193,8 +193,8 @@ class Rebuild:
         points = [Point(series, ts, value) for (series, ts), value in states.items()]
         for start in range(0, len(points), self._settings.ingest.batch):
             some = points[start : start + self._settings.ingest.batch]
-            self._store.write([point for point in some if point.value is not None])
-            self._store.delete([point for point in some if point.value is None])
+            self._writer.write([point for point in some if point.value is not None])
+            self._writer.delete([point for point in some if point.value is None])
 
     def _batches(self, reader: TopicReader) -> Iterator[list[Message]]:
         for messages in reader.read_on():

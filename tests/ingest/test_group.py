@@ -59,7 +59,7 @@ def test_it_goes_on_when_it_was_frozen_until_the_group_had_given_it_up(
         stack.stop("redis")
         wrong = garbage(1)
         offsets = send(settings, wrong, reading("TH1", START + 1, 2.0))[:1]
-        wait_for(lambda: "trying again" in log.read_text(), "the batch to be under way")
+        wait_for(lambda: "retrying" in log.read_text(), "the batch to be under way")
         process.send_signal(signal.SIGSTOP)
         wait_for(lambda: members() == 0, "the group to give it up")
         make_ready(stack, "redis")
@@ -110,7 +110,7 @@ def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
 
     def wait_for_rebalance(number: int) -> None:
         wait_for(
-            lambda: "trying again" in "".join(log.read_text().split("a rebalance")[number:]),
+            lambda: "retrying" in "".join(log.read_text().split("a rebalance")[number:]),
             "the writer to go on trying in a rebalance",
             seconds=30,
         )
@@ -118,7 +118,7 @@ def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
     with bridge_process(settings, log, "-c", LINGERING) as first, ExitStack() as joined:
         with full(store):
             send(settings, reading("TH1", START, 1.0))
-            wait_for(lambda: "trying again" in log.read_text(), "a batch under way")
+            wait_for(lambda: "retrying" in log.read_text(), "a batch under way")
             second = joined.enter_context(bridge_process(settings, other))
             wait_for_rebalance(1)
         wait_until_committed(settings)
@@ -127,7 +127,7 @@ def test_a_rebalance_while_redis_is_full_ends_when_there_is_memory(
             # The first partition and the last one are not of the same bridge.
             send(settings, *(reading("TH1", START + 1 + n, 1.0)._replace(partition=n) for n in (0, 5)))
             wait_for(
-                lambda: "trying again" in log.read_text()[before:] and "trying again" in other.read_text(),
+                lambda: "retrying" in log.read_text()[before:] and "retrying" in other.read_text(),
                 "a batch under way in either bridge",
             )
             second.terminate()

@@ -63,7 +63,7 @@ def test_asked_to_stop_while_redis_is_away_it_stops(settings: Settings, tmp_path
     log = tmp_path / "log"
     nowhere = settings.replace(redis="redis://127.0.0.1:1/0")
     with bridge_process(nowhere, log) as process:
-        wait_for(lambda: "trying again" in log.read_text(), "it to miss Redis")
+        wait_for(lambda: "retrying" in log.read_text(), "it to miss Redis")
         process.terminate()
         assert process.wait(PATIENCE) == 0, log.read_text()
     assert "Traceback" not in log.read_text()

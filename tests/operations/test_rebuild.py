@@ -134,7 +134,7 @@ def everything(store: redis.Redis, settings: Settings) -> Everything:
 
 def rebuild(settings: Settings, store: SeriesWriter | None = None) -> Counts:
     running = Rebuild(settings, SENSORS)
-    running._store = store or running._store
+    running._writer = store or running._writer
     return running.run()
 
 

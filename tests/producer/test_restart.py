@@ -152,7 +152,7 @@ def test_what_kafka_answers_no_more_starts_itself_again_and_leaves_neither_gap_n
     said = process.communicate()[1]
     assert process.returncode == 0, said
     assert once.exists()
-    assert "starts itself again" in said
+    assert "restarting this process" in said
     assert "going on after" in said
     assert "all acknowledged" in said
     assert offsets.end_offsets(settings.kafka, settings.prefix + READINGS) == wanted
