@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all the set-up. Every target is also a Python command: see the README.
+# `make demo` and `make test` do all the set-up. Every target is also a Python command: see docs/reference/targets.md.
 
 PYTHON ?= python3.11
 VENV := .venv

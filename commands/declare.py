@@ -51,7 +51,7 @@ def run(spec: JobSpec) -> None:
         ] = None,
         explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
     ) -> None:
-        """Declare the job; every other setting comes from the environment (README, Settings)."""
+        """Declare the job; every other setting comes from the environment (docs/reference/settings.md)."""
         settings = load_settings(
             kafka=brokers,
             prefix=prefix,

@@ -29,8 +29,8 @@ def main(context: typer.Context) -> None:
     """Without a command: write the topics into Redis until Ctrl-C or SIGTERM.
 
     Then the batch under way is finished and committed, and the exit code is 0. While Kafka or Redis is away the
-    bridge says so, waits, and goes on. Every setting comes from the environment (README, Settings); any number of
-    bridges share the work.
+    bridge says so, waits, and goes on. Every setting comes from the environment (docs/reference/settings.md); any
+    number of bridges share the work.
     """
     if context.invoked_subcommand is not None:
         return

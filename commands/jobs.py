@@ -88,7 +88,7 @@ def jar() -> None:
 
 @app.command()
 def metrics() -> None:
-    """Serve the job's metrics for Prometheus, until Ctrl-C or SIGTERM (docs/operation.md)."""
+    """Serve the job's metrics for Prometheus, until Ctrl-C or SIGTERM (docs/operations/operation.md)."""
     from jobs.metrics import serve
 
     settings = load_settings()

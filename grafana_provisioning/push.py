@@ -29,7 +29,7 @@ TIMEOUT = 10.0
 """Seconds that a call may take."""
 TESTED = "11.6"
 UNTESTED = 12
-"""From this version on the plugin is not known to load (README, Grafana)."""
+"""From this version on the plugin is not known to load (docs/how-to/grafana.md)."""
 
 
 class PushError(UserError):
@@ -189,7 +189,8 @@ def push(grafana: Grafana, data_source: Json, dashboards: Iterable[Json], said: 
     version = grafana.version()
     said(f"Grafana {version or '(it hides its version)'}")
     if (found := _release(version)) and found[0] >= UNTESTED:
-        said(f"this version is newer than {TESTED}: the plugin {TYPE} is not known to load there (README, Grafana)")
+        unknown = f"the plugin {TYPE} is not known to load there (docs/how-to/grafana.md)"
+        said(f"this version is newer than {TESTED}: {unknown}")
     said(f"data source {data_source['name']}: {grafana.put_data_source(data_source)}")
     said(f"folder {FOLDER}: {grafana.put_folder(FOLDER_UID, FOLDER)}")
     for dashboard in dashboards:

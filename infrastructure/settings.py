@@ -205,7 +205,7 @@ class FlinkSettings(_Group):
 
 
 class TimeSettings(_Group):
-    """The rules of time (docs/time.md)."""
+    """The rules of time (docs/explanation/time.md)."""
 
     watermark_delay: Duration = _setting(
         "IOT_WATERMARK_DELAY", timedelta(seconds=10), "B: the watermark follows event time by this"

@@ -1,6 +1,6 @@
 """What the bridge has done, counted by the batch, and shown as Prometheus metrics when somebody asks.
 
-docs/operation.md has the table of the metrics.
+docs/operations/operation.md has the table of the metrics.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Flink has a Prometheus reporter of its own, which listens on every address of the machine (its only option is the port),
 and the local stack listens on 127.0.0.1 alone, if no setting says otherwise. It also has thousands of series; these are
-the ones to watch. docs/operation.md has their table, and how to switch Flink's own on.
+the ones to watch. docs/operations/operation.md has their table, and how to switch Flink's own on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a simulation has sent, as Prometheus metrics: read off the counts that it keeps anyway, when somebody asks.
 
-docs/operation.md has the table of the metrics.
+docs/operations/operation.md has the table of the metrics.
 """
 
 from __future__ import annotations

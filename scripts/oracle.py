@@ -1,7 +1,7 @@
 """What the system must hold in the end, computed by pandas from the simulation alone.
 
 This shares with the pipeline the readings and the names of the series, and nothing that decides: the lateness rule,
-the windows and the aggregates are written here a second time, from docs/time.md.
+the windows and the aggregates are written here a second time, from docs/explanation/time.md.
 """
 
 from __future__ import annotations

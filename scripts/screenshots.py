@@ -1,4 +1,4 @@
-"""python -m scripts.screenshots: the README's pictures of the board, of the board that runs."""
+"""python -m scripts.screenshots: the documentation's pictures of the board, of the board that runs."""
 
 from __future__ import annotations
 

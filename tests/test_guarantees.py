@@ -1,4 +1,4 @@
-"""What docs/guarantees.md names exists: a promise without its test is none."""
+"""What docs/explanation/guarantees.md names exists: a promise without its test is none."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 
 from infrastructure.settings import ROOT
 
+PAGE = ROOT / "docs" / "explanation" / "guarantees.md"
 NAMED = re.compile(r"`((?:[\w]+/)*test_\w+\.py)`((?:,? ?`test_\w+`)+)")
 
 
 def test_every_test_that_shows_a_promise_exists() -> None:
-    promises = (ROOT / "docs" / "guarantees.md").read_text().split("## What is promised")[1].split("\n## ")[0]
+    promises = PAGE.read_text().split("## What is promised")[1].split("\n## ")[0]
     rows = [row for row in promises.splitlines() if row.startswith("| **")]
     assert len(rows) >= 10
     for row in rows:

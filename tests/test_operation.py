@@ -1,4 +1,4 @@
-"""docs/operation.md has every metric, with its labels; and its snippets are YAML that names metrics which are there."""
+"""docs/operations/operation.md has every metric, with its labels; its snippets are YAML and name metrics that exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.producer.fake_kafka import FakePublisher
 from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")
-TEXT = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "operations" / "operation.md").read_text(encoding="utf-8")
 
 
 class Lag:

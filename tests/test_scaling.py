@@ -1,4 +1,4 @@
-"""What docs/scaling.md computes with is what the code does."""
+"""What docs/operations/scaling.md computes with is what the code does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from topics import catalogue
 from topics.partitions import first_partitions
 from topics.series import OF_NAME, Series
 
-PAGE = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "operations" / "scaling.md").read_text(encoding="utf-8")
 SENSORS = catalogue.read(ROOT / "sensors.toml")
 START = 1577836800000
 HOUSES = 100

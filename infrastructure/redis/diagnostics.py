@@ -29,7 +29,7 @@ def explain(error: object) -> str:
     """The words of an error of Redis; where it is one of login, certificates or rights, what to look at."""
     words = str(error)
     if isinstance(error, NoPermissionError):
-        hint = "its rights are too few (README, Access)"
+        hint = "its rights are too few (docs/operations/security.md)"
     elif isinstance(error, AuthenticationError):
         hint = "see IOT_REDIS_INGEST_USER or IOT_REDIS_VIEWER_USER, and the user's password"
     else:

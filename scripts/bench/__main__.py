@@ -27,7 +27,7 @@ from scripts.stack.hints import hint
 
 app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False, stderr=True)
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "operations"
 NAME = "benchmarks"
 
 
@@ -45,7 +45,7 @@ def main(
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of each contender.", show_default="3")] = None,
     output: Annotated[Path, typer.Option(help="Directory for the results.")] = ROOT / ".local" / "bench",
-    record: Annotated[bool, typer.Option("--record", help="Write docs/benchmarks.* as well.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write docs/operations/benchmarks.* as well.")] = False,
 ) -> None:
     """Measure, compare every result with pandas, and write JSON, Markdown and a plot.
 

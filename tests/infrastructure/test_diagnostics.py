@@ -63,7 +63,7 @@ def test_a_server_that_only_hangs_up_is_noticed(before: list[KafkaError]) -> Non
             "no: IOT_KAFKA_USER may not",
         ),
         (redis.AuthenticationError("wrong."), "wrong: see IOT_REDIS_INGEST_USER"),
-        (redis.exceptions.NoPermissionError("no"), "README, Access"),
+        (redis.exceptions.NoPermissionError("no"), "docs/operations/security.md"),
         (redis.ConnectionError("certificate verify failed: CERTIFICATE_VERIFY_FAILED"), "IOT_REDIS_CA"),
         (redis.ConnectionError("Error 111 connecting to 127.0.0.1:1."), "Error 111 connecting to 127.0.0.1:1"),
     ],

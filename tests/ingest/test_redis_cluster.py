@@ -1,4 +1,4 @@
-"""What of ours a Redis Cluster takes, and what it refuses: docs/scaling.md lists it."""
+"""What of ours a Redis Cluster takes, and what it refuses: docs/operations/scaling.md lists it."""
 
 from __future__ import annotations
 

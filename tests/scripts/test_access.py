@@ -167,8 +167,8 @@ def test_export_says_why_redis_refuses(settings: Settings, update: dict[str, Any
         export.export(settings.replace(**update), ["*"], export.span(None, None), export.Target("csv", None))
 
 
-def test_the_alias_of_the_readme_reads_series(stack: Stack, clients: dict[str, redis.Redis]) -> None:
-    (alias,) = re.findall(r"^alias tscli='(.*)'$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_documented_alias_reads_series(stack: Stack, clients: dict[str, redis.Redis]) -> None:
+    (alias,) = re.findall(r"^alias tscli='(.*)'$", (ROOT / "docs" / "how-to" / "series.md").read_text(), re.MULTILINE)
     alias = alias.replace(".local/", f"{shlex.quote(str(stack.settings.data_dir))}/")
     clients["admin"].ping()
 

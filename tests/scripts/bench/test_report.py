@@ -15,7 +15,7 @@ from scripts.bench.plot import drawn
 from scripts.bench.report import Report
 from topics.errors import UserError
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "operations"
 
 STAGES = [
     Stage(

@@ -82,7 +82,7 @@ def test_no_password_stands_in_a_command_a_health_check_or_another_environment()
     secret = {value for name, value in given().items() if name.endswith("_PASSWORD")}
     assert len(secret) == 6
     for name, service in services().items():
-        if name == "grafana":  # its provisioning reads nothing else: README.md
+        if name == "grafana":  # its provisioning reads nothing else: docs/how-to/docker.md
             continue
         text = json.dumps(service)
         assert not [each for each in secret if each in text], name
@@ -142,7 +142,7 @@ def test_versions_are_those_of_the_local_stack_or_said_why() -> None:
     assert {service["image"] for service in ours().values()} == {f"iot-live-streaming:{project_version}"}
     assert images["redis"].startswith("redis:8.")  # no package brings Redis 8: the local one is 7.4
     assert images["grafana"].startswith("grafana/grafana:11.6.")
-    plugin = re.search(r"plugins install (\S+) ([\d.]+)", (ROOT / "README.md").read_text())
+    plugin = re.search(r"plugins install (\S+) ([\d.]+)", (ROOT / "docs" / "how-to" / "grafana.md").read_text())
     assert plugin
     assert services()["grafana"]["environment"]["GF_PLUGINS_PREINSTALL"] == f"{plugin[1]}@{plugin[2]}"
 

@@ -239,7 +239,7 @@ def test_what_the_configuration_names_is_mounted(name: str, files: str, inside: 
         assert [target for target in there if path == target or path.startswith(f"{target}/")], path
 
 
-def test_the_readme_says_what_is_said_here() -> None:
-    text = (ROOT / "README.md").read_text().split("### With Docker")[1].split("\n### ")[0]
+def test_the_page_says_what_is_said_here() -> None:
+    text = (ROOT / "docs" / "how-to" / "docker.md").read_text()
     for name in services():
         assert f"`{name}`" in text, name
