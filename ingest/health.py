@@ -29,7 +29,7 @@ class BridgeHealth:
         self._counts = counts
         self._clock = clock
         self._kafka = LagReader(settings, settings.ingest.group)
-        self._carried = [settings.prefix + topic for topic in SERIES_TOPICS]
+        self._topics = [settings.prefix + topic for topic in SERIES_TOPICS]
 
     def __call__(self) -> list[str]:
         """A sentence for each thing."""
@@ -55,7 +55,7 @@ class BridgeHealth:
             )
             return
         idle = self._clock() - counts.idle_since
-        if missing := [topic for topic in self._carried if topic not in there]:
+        if missing := [topic for topic in self._topics if topic not in there]:
             yield (
                 f"the bridge waits for topics that are missing ({', '.join(missing)}), and stores the others: "
                 "`python -m topics create` makes them"

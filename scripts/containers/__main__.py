@@ -56,8 +56,8 @@ def grant() -> None:
 def submit() -> None:
     """Submit the job if it does not run, from its newest checkpoint, or anew if it was declared otherwise."""
     settings = load_settings()
-    cancel_changed_job(settings, console.print)
     refuse_old_results(settings, console.print)
+    cancel_changed_job(settings, console.print)
     start_job(settings, console.print)
     console.print("the job runs")
 

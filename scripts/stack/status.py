@@ -175,14 +175,14 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
 def _topics(settings: Settings) -> list[Topic] | KafkaException:
     job = LagReader(settings, settings.job.group, PATIENCE)
     bridge = LagReader(settings, settings.ingest.group, PATIENCE)
-    carried = {settings.prefix + topic for topic in SERIES_TOPICS}
+    stored = {settings.prefix + topic for topic in SERIES_TOPICS}
     try:
         # What decides the partitions is no stream.
         partitions = [partition for partition in job.partitions() if partition[0] != settings.prefix + SENSOR_CLASSES]
         began, before = time.monotonic(), job.ends(partitions)
         lag = {
             "job": job.lag([partition for partition in partitions if partition[0] == settings.prefix + READINGS]),
-            "bridge": bridge.lag([partition for partition in partitions if partition[0] in carried]),
+            "bridge": bridge.lag([partition for partition in partitions if partition[0] in stored]),
         }
         time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
         after, seconds = job.ends(partitions), time.monotonic() - began
@@ -229,9 +229,9 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
         yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:
         yield "there are no topics: `python -m topics create` makes them"
-    carries = any(process.name == "ingest" and process.state == "running" for process in status.processes)
+    bridges = any(process.name == "ingest" and process.state == "running" for process in status.processes)
     yield from status.unwell
-    if status.bridge is None and carries and settings.monitoring.ingest_port:
+    if status.bridge is None and bridges and settings.monitoring.ingest_port:
         yield (
             f"the bridge has no /metrics at {settings.monitoring.ingest_url}: see {stack.log('ingest')}. "
             "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
