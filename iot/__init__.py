@@ -1,0 +1,1 @@
+"""The command iot: every command line of the system, in groups."""
