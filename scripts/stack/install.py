@@ -25,8 +25,10 @@ JOB = "the job's jar"
 PARTS = ("kafka", "connector", "compiler", "openssl", JOB)
 """What the local stack wants."""
 
-OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
-"""Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
+OPENSSL_CARRIER = DEFINITIONS / "openssl" / "requirements.txt"
+"""One wheel that carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
+OPENSSL_WHEEL = ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux1_x86_64")
+"""Which of its wheels. It is not imported, so that it may be for another Python than this one."""
 
 
 class InstallError(UserError):
@@ -103,8 +105,9 @@ def _file_name(dependency: Mapping[str, str]) -> str:
 
 
 def _openssl(target: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-    _run("openssl", [*pip, "--target", str(target / "wheel"), OPENSSL_CARRIER], target)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", *OPENSSL_WHEEL]
+    hashed = ["--require-hashes", "--requirement", str(OPENSSL_CARRIER)]
+    _run("openssl", [*pip, "--target", str(target / "wheel"), *hashed], target)
     for library in ("libssl.so.1.1", "libcrypto.so.1.1"):
         shutil.copy(target / "wheel" / "mysql" / "vendor" / library, target / library)
     shutil.rmtree(target / "wheel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from infrastructure.settings import ROOT
 from scripts import licences, vulnerabilities
 from scripts.bench.peers import REQUIREMENTS as PEERS
+from scripts.stack.install import OPENSSL_CARRIER
 from scripts.stack.paths import DEFINITIONS
 from scripts.vulnerabilities import Finding
 from topics.errors import UserError
@@ -45,8 +47,20 @@ def test_every_pinned_part_is_listed_with_its_licence_and_nothing_else_is() -> N
     assert listed().keys() == jars | packages, "python -m scripts.licences > docs/licences.md"
 
 
+def test_a_package_counts_as_used_where_it_can_be_installed(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(
+        "everywhere==1.0 \\\n    --hash=sha256:00\n    # via nobody\n"
+        "before-3.11.3==2.0 ; python_full_version < '3.11.3' \\\n    --hash=sha256:00\n"
+        "from-3.12==3.0 ; python_version >= '3.12'\n"
+        "from-3.13==4.0 ; python_version >= '3.13'\n"
+        "windows==5.0 ; sys_platform == 'win32'\n"
+    )
+    assert list(licences.pinned(requirements)) == [("everywhere", "1.0"), ("before-3.11.3", "2.0"), ("from-3.12", "3.0")]
+
+
 def test_every_requirement_is_pinned_with_a_hash() -> None:
-    for file in (*ROOT.glob("requirements*.txt"), PEERS):
+    for file in (*ROOT.glob("requirements*.txt"), PEERS, OPENSSL_CARRIER):
         blocks = re.split(r"\n(?=[A-Za-z])", re.sub(r"^\s*#.*\n", "", file.read_text(), flags=re.MULTILINE))
         for block in blocks:
             assert re.match(r"[A-Za-z0-9_.-]+==\S+ ", block), block[:100]
