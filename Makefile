@@ -1,6 +1,7 @@
 # `make demo` and `make test` do all the set-up. Every target is also a Python command: see docs/reference/targets.md.
 
-PYTHON ?= python3.11
+# The interpreter of .venv. Empty: the first of python3.11, python3.12 and python3 that suits.
+PYTHON ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
@@ -72,9 +73,12 @@ PEERS := scripts/bench/peers/requirements
 PIN := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 
-$(READY): requirements.txt requirements-dev.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not there; install Python 3.11 or set PYTHON=" >&2; exit 1; }
-	@echo "installing the Python packages (once, a minute or two)"
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+# An environment that does not run, or was not made by the PYTHON that is named, is made anew.
+WHO := -c 'import sys; print(sys.version, sys.base_prefix)'
+ANEW := $(shell test "$$($(RUN) $(WHO) 2>&1)" = "$$($(or $(PYTHON),$(RUN)) $(WHO) 2>/dev/null)" || echo anew)
+.PHONY: anew
+anew:
+
+$(READY): $(ANEW) requirements.txt requirements-dev.txt pyproject.toml
+	@sh scripts/environment.sh "$(PYTHON)"
 	@touch $@

@@ -56,7 +56,11 @@ def test_a_package_counts_as_used_where_it_can_be_installed(tmp_path: Path) -> N
         "from-3.13==4.0 ; python_version >= '3.13'\n"
         "windows==5.0 ; sys_platform == 'win32'\n"
     )
-    assert list(licences.pinned(requirements)) == [("everywhere", "1.0"), ("before-3.11.3", "2.0"), ("from-3.12", "3.0")]
+    assert list(licences.pinned(requirements)) == [
+        ("everywhere", "1.0"),
+        ("before-3.11.3", "2.0"),
+        ("from-3.12", "3.0"),
+    ]
 
 
 def test_every_requirement_is_pinned_with_a_hash() -> None:
