@@ -1,4 +1,4 @@
-"""python -m producer backfill: what it takes."""
+"""iot backfill: send the readings of files to topics of their own."""
 
 from __future__ import annotations
 

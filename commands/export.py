@@ -1,4 +1,4 @@
-"""python -m ingest export: stored points into a file or to standard output."""
+"""iot export: stored points into a file or to standard output."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 import pytest
 from pydantic import TypeAdapter
 
-from infrastructure.settings import ROOT, variables
+from infrastructure.home import ROOT
+from infrastructure.settings import variables
 
 ISO = TypeAdapter(timedelta)
 FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -95,7 +96,7 @@ def test_the_page_of_settings_describes_every_setting_with_its_default() -> None
     [
         ("# With Docker", "with-docker"),
         ("## Kafka → RedisTimeSeries", "kafka--redistimeseries"),
-        ("### What `make demo` prints", "what-make-demo-prints"),
+        ("### What `iot demo` prints", "what-make-demo-prints"),
         ("## Memory, start and size", "memory-start-and-size"),
         ("## [A link](elsewhere.md), snake_case, two-words", "a-link-snake_case-two-words"),
         ("## Again\n\n## Again", "again-1"),

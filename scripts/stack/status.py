@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infrastructure import health, metrics_endpoint
+from infrastructure import health, home, metrics_endpoint
 from infrastructure.kafka import admin
 from infrastructure.kafka.lag import LagReader
 from infrastructure.metrics_endpoint import Samples
@@ -132,17 +132,28 @@ def look(settings: Settings, stack: Stack) -> Status:
     return replace(found, complaints=list(_complaints(settings, stack, found)))
 
 
+def show_places(settings: Settings, console: Console) -> None:
+    """Print whose system this is: where its settings, its catalogue and its data are."""
+    place = home.find()
+    file = f"{home.SETTINGS}, " if (place.directory / home.SETTINGS).exists() else ""
+    sensors, data = (
+        path.relative_to(place.directory) if path.is_relative_to(place.directory) else path
+        for path in (settings.sensors, settings.data_dir)
+    )
+    console.print(
+        _list_of(
+            ("home", f"{place.directory} ({place.why})"),
+            ("", f"{file}sensors of {sensors}, data in {data}"),
+        )
+    )
+
+
 def show(status: Status, console: Console) -> bool:
     """Print it; returns whether something is not well."""
     console.print(_process_table(status.processes))
     if isinstance(status.topics, list):
         console.print(_topic_table(status.topics))
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_column()
-    for name, text in _facts(status):
-        facts.add_row(name, text)
-    console.print(facts)
+    console.print(_list_of(*_facts(status)))
     for complaint in status.complaints:
         console.print(f"[red]not well:[/] {escape(complaint)}")
     if not status.complaints:
@@ -221,7 +232,7 @@ def _rates(url: str) -> Rates | None:
 def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[str]:
     for process in status.processes:
         if process.state != "running":
-            yield f"{process.name} is {process.state}: `make up` starts it, {stack.log(process.name)} says why"
+            yield f"{process.name} is {process.state}: `iot up` starts it, {stack.log(process.name)} says why"
     yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
     if isinstance(status.job, Account) and status.job.dropped:
         yield f"{status.job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
@@ -234,11 +245,20 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
     if status.bridge is None and bridges and settings.monitoring.ingest_port:
         yield (
             f"the bridge has no /metrics at {settings.monitoring.ingest_url}: see {stack.log('ingest')}. "
-            "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
+            "Another process on the port? Set IOT_INGEST_METRICS, then `iot down` and `iot up`"
         )
 
 
 # --- Showing
+
+
+def _list_of(*facts: tuple[str, str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True, min_width=12)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        table.add_row(name, text)
+    return table
 
 
 def _process_table(processes: list[ProcessState]) -> Table:

@@ -18,10 +18,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from commands import backfill_session
 from commands.backfill_session import send
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.publisher import Publisher
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from producer.backfill.run import run
 from producer.encoder import SIMULATION
 from producer.resume import ResumeError, marks

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from jobs.tools import JAVA, flink_home, java_home, java_sources
 from scripts.licences import pinned
 from tests.scripts.containers.compose_file import command, mounts, ours, services
