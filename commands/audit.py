@@ -17,9 +17,10 @@ Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name."
 
 
 def audit(prefix: Prefix = None) -> None:
-    """Account for every record of dailyAggr: counted in its day, rejected, a dead letter, or a duplicate of such a one.
+    """Account for every reading.
 
-    Exits with 1 when one is in none of them, or in more than one.
+    Each record of dailyAggr is counted in its day, rejected, a dead letter, or a duplicate of such a one. Exits
+    with 1 when one is in none of them, or in more than one.
     """
     settings = load_settings(prefix=prefix)
     with console.status("reading the topics"):

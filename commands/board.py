@@ -8,7 +8,10 @@ from topics.errors import UserError
 
 
 def board() -> None:
-    """Show the dashboards, and serve an HTTP API, at IOT_BOARD, until Ctrl-C. Redis is read as viewer."""
+    """Show the dashboards, and serve an HTTP API, until Ctrl-C.
+
+    At IOT_BOARD. Redis is read as the user viewer.
+    """
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
     if not settings.board.url:

@@ -49,9 +49,10 @@ def list_(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """List dead letters: where they stood, when they were received (UTC), why they are none, and how they begin.
+    """List the records that held no valid reading.
 
-    A file that --output has written is repaired with an editor or a script; the command resend sends what is in it.
+    Where they stood, when they were received (UTC), why they are none, and how they begin. A file that --output has
+    written is repaired with an editor or a script; the command resend sends what is in it.
     """
     settings = load_settings()
     if wrong := sorted(set(reason or ()) - set(REASONS)):
@@ -81,10 +82,11 @@ def resend_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What --output has written, repaired.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of each; send nothing.")] = False,
 ) -> None:
-    """Send repaired dead letters to dailyAggr, each once: the ones that an earlier run has sent are left out.
+    """Send repaired dead letters to dailyAggr, each once.
 
-    Readings that the job would reject by now as too late are not sent: they go to FILE.history.csv, for a backfill.
-    What is no valid reading yet is listed and not sent; the exit code is 1 then.
+    The ones that an earlier run has sent are left out. Readings that the job would reject by now as too late are
+    not sent: they go to FILE.history.csv, for a backfill. What is no valid reading yet is listed and not sent; the
+    exit code is 1 then.
     """
     settings = load_settings()
     sensors = catalogue.read(settings.sensors)
@@ -188,4 +190,8 @@ def _write_history(path: Path, too_late: list[resend.Ready]) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-app = group("List the records that held no valid reading; send them again, repaired.", list_, resend_)
+app = group(
+    "List the records that held no valid reading; send them again, repaired.\n\nWithout a command: list.",
+    list_,
+    resend_,
+)

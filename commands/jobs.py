@@ -49,7 +49,7 @@ def submit(
 
 @app.command("list")
 def list_() -> None:
-    """Show the jobs that run, with their newest checkpoint (age in seconds, size in KiB)."""
+    """Show the jobs that run, with their newest checkpoint."""
     settings = load_settings()
     now = datetime.now(UTC)
     for job in cluster.jobs(settings):
@@ -78,7 +78,10 @@ def stop(
 
 @app.command()
 def jar() -> None:
-    """Print where the job's jar is: what `flink run --jarfile` needs on a cluster of your own."""
+    """Print where the job's jar is.
+
+    It is what `flink run --jarfile` needs on a cluster of your own.
+    """
     print(job_jar())
 
 

@@ -20,9 +20,9 @@ def merge(
     prefix: Annotated[str, typer.Argument(help="Prefix of the backfill.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace days that are there already.")] = False,
 ) -> None:
-    """Take the days of a backfill over into the live results, and its readings into the live raw series.
+    """Take the days of a backfill over into the live results.
 
-    A site's day is taken as a whole. Exits with 1 when one was refused.
+    Its readings come into the live raw series. A site's day is taken as a whole. Exits with 1 when one was refused.
     """
     settings = load_settings()
     with console.status("comparing"):

@@ -53,9 +53,10 @@ def replay(
         ),
     ] = None,
 ) -> None:
-    """Compute days again from the readings in dailyAggr, beside the live job and by the same SQL.
+    """Compute days again from the readings that Kafka holds.
 
-    Without --into the live results are corrected, for those days that the live job can no more correct itself.
+    Beside the live job, and by the same SQL. Without --into the live results are corrected, for those days that the
+    live job can no more correct itself.
     """
     settings = load_settings(parallelism=parallelism)
     for option, prefix in (("--into", into), ("--source", source)):

@@ -41,7 +41,10 @@ def create(
 
 @app.command()
 def describe(prefix: Prefix = None) -> None:
-    """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
+    """Show what each partition holds, and the configuration.
+
+    Records, timestamps at both ends (UTC), and how many records each consumer group is behind.
+    """
     settings = load_settings(prefix=prefix)
     groups = (settings.prefix + settings.job.group, settings.prefix + settings.ingest.group)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
@@ -70,9 +73,10 @@ def describe(prefix: Prefix = None) -> None:
 
 @app.command()
 def migrate(prefix: Prefix = None) -> None:
-    """Rewrite the results of a system of before version 0.2: they named their window, and name their day now.
+    """Rewrite the results of a system of before version 0.2.
 
-    Record by record: nothing is computed again. Neither the job nor a bridge may run. Killed, it is run again.
+    They named their window, and name their day now. Record by record: nothing is computed again. Neither the job
+    nor a bridge may run. Killed, it is run again.
     """
     settings = load_settings(prefix=prefix)
     with progress("records") as report:

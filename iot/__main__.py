@@ -20,6 +20,14 @@ class Commands(LazyGroup):
     sections = SECTIONS
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"iot {version('iot-live-streaming')}")
+        raise typer.Exit
+
+
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -32,17 +40,14 @@ def settle(
             show_default="IOT_HOME, else found from the working directory, else the checkout",
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    version: Annotated[  # noqa: ARG001 - the callback has seen it
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Readings of sensors through Kafka and Flink into RedisTimeSeries: one command for all of it.
 
     Works from any directory. The manual: docs/README.md.
     """
-    if version:
-        from importlib.metadata import version as installed
-
-        print(f"iot {installed('iot-live-streaming')}")
-        raise typer.Exit
     if home is not None:
         os.environ["IOT_HOME"] = str(home.absolute())
 

@@ -17,9 +17,10 @@ Seed = Annotated[int, typer.Option(help="Names the values: the same seed gives t
 
 
 def demo(days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 14, seed: Seed = 1) -> None:
-    """Simulate days as fast as the broker takes them, and compare every stored point with pandas.
+    """Simulate a fortnight and compare every stored point with what pandas computes.
 
-    Starts the system first, which must hold no data. Exits with 1 when a point differs. The stack stays up.
+    As fast as the broker takes the readings. Starts the system first, which must hold no data. Exits with 1 when a
+    point differs. The stack stays up.
     """
     from scripts.demo import demo as run
 
@@ -129,7 +130,7 @@ def redis_(
         typer.Argument(metavar="[COMMAND…]", help="A command of Redis with its arguments; without one, a prompt."),
     ] = None,
 ) -> None:
-    """Open Redis' own client as the viewer, who may only look.
+    """Open Redis' own client as the user viewer, who may only look.
 
     For instance: iot redis TS.RANGE AggDayTH1 - +
     """

@@ -27,7 +27,6 @@ def start_stack(settings: Settings, said: Said, detail: Said = lambda _: None) -
     """
     stack = Stack(settings)
     was_down = not stack.running()
-    said("looking at what is there")
     stack.up(said, detail)
     if was_down:
         sift_jobs(settings, said)
