@@ -77,7 +77,7 @@ def shown(value: object) -> str:
     if isinstance(value, timedelta):
         return str(ISO.dump_python(value, mode="json"))
     if isinstance(value, Path):
-        return value.relative_to(ROOT).as_posix()
+        return value.as_posix()
     return "(empty)" if value is None else str(value) or "(empty)"
 
 
@@ -96,7 +96,7 @@ def test_the_page_of_settings_describes_every_setting_with_its_default() -> None
     [
         ("# With Docker", "with-docker"),
         ("## Kafka → RedisTimeSeries", "kafka--redistimeseries"),
-        ("### What `iot demo` prints", "what-make-demo-prints"),
+        ("### What `make demo` prints", "what-make-demo-prints"),
         ("## Memory, start and size", "memory-start-and-size"),
         ("## [A link](elsewhere.md), snake_case, two-words", "a-link-snake_case-two-words"),
         ("## Again\n\n## Again", "again-1"),

@@ -66,7 +66,7 @@ def test_a_start_deletes_what_killed_processes_have_left(elsewhere: Settings, mo
     stack.paths.temporary.mkdir(parents=True)
     (stack.paths.temporary / "liblz4-java-1.so").touch()
 
-    def no_further(_: Stack) -> None:
+    def no_further(*_: object) -> None:
         raise StackError("no further")
 
     monkeypatch.setattr(supervision, "missing", list)

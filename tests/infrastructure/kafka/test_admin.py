@@ -130,11 +130,12 @@ def test_the_commands_on_a_broker(stack: Stack) -> None:
 
 
 QUICKLY = """
-from commands import terminal, topics
+from commands import terminal
 from infrastructure.kafka import admin
+from topics.__main__ import app
 
 admin.TIMEOUT = 1
-terminal.run(topics.app, "python -m topics")
+terminal.run(app, "python -m topics")
 """
 
 

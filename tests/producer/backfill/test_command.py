@@ -350,5 +350,5 @@ def test_nothing_to_send_is_an_error(settings: Settings, tmp_path: Path, backfil
 def test_the_options_of_the_simulation_do_not_go_with_a_backfill() -> None:
     command = [sys.executable, "-m", "producer", "--days", "3", "backfill", "a.csv", "--into", "x."]
     ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert "--days is for the simulation" in ended.stderr
+    assert ended.returncode == 2
+    assert "No such option: --into" in ended.stderr
