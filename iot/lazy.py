@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from topics.errors import UserError
+
 
 class Entry(NamedTuple):
     """A command: its name, a line for the help, and ``module:attribute``, a function or a ``typer.Typer``."""
@@ -37,9 +39,14 @@ class LazyGroup(TyperGroup):
 
 
 def load(target: str) -> Any:
-    """The command ``module:attribute``."""
+    """The command ``module:attribute``. Raises ``UserError`` where that module was left out."""
     module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute)
+    try:
+        found = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UserError("this command is one of the local stack, which is not part of the image") from error
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False)
         found.command()(function)
