@@ -135,17 +135,13 @@ def look(settings: Settings, stack: Stack) -> Status:
 def show_places(settings: Settings, console: Console) -> None:
     """Print whose system this is: where its settings, its catalogue and its data are."""
     place = home.find()
-    file = f"{home.SETTINGS}, " if (place.directory / home.SETTINGS).exists() else ""
-    sensors, data = (
-        path.relative_to(place.directory) if path.is_relative_to(place.directory) else path
-        for path in (settings.sensors, settings.data_dir)
-    )
-    console.print(
-        _list_of(
-            ("home", f"{place.directory} ({place.why})"),
-            ("", f"{file}sensors of {sensors}, data in {data}"),
-        )
-    )
+    elsewhere = [
+        f"{what} {path}"
+        for what, path in (("sensors:", settings.sensors), ("data:", settings.data_dir))
+        if not path.is_relative_to(place.directory)
+    ]
+    file = " with a file .env" if (place.directory / home.SETTINGS).exists() else ""
+    console.print(_list_of(("home", f"{place.directory} ({place.why}){file}"), *(("", each) for each in elsewhere)))
 
 
 def show(status: Status, console: Console) -> bool:
@@ -326,8 +322,8 @@ def _facts_of_bridge(bridge: Rates) -> Iterator[tuple[str, str]]:
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
     delay = f", stored within {_bound(half)} (half), {_bound(most)} (95 %)" if half and most else ""
     yield "bridge", f"{bridge.rate('iot_ingest_points_total'):,.0f} points/s{delay}"
-    yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
-    yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
+    rejected, dead = (_counts(bridge.by_label(f"iot_ingest_{what}_total")) for what in ("rejected", "dead_letters"))
+    yield "rejected", f"{rejected}; dead letters: {dead}"
 
 
 def _times(status: Status) -> Iterator[str]:

@@ -81,6 +81,7 @@ def test_it_works_from_any_directory(tmp_path: Path) -> None:
     done = run("status", cwd=tmp_path, IOT_DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 1
     assert f"{ROOT} (the checkout)" in done.stdout
+    assert f"data: {tmp_path}/data" in done.stdout
     assert "the stack is down: `iot up` starts it" in done.stderr
 
 
@@ -88,7 +89,7 @@ def test_home_holds_the_settings_the_catalogue_and_the_data(tmp_path: Path) -> N
     (tmp_path / "sensors.toml").write_text('[COLD]\nunit = "°C"\n')
     done = run("--home", str(tmp_path), "status", cwd=ROOT)
     assert f"{tmp_path} (by --home or IOT_HOME)" in done.stdout
-    assert "sensors of sensors.toml, data in .local" in done.stdout
+    assert "data:" not in done.stdout, "they are at home"
     wrong = run("--home", str(tmp_path), "grafana", "build", "--into", str(tmp_path / "built"), cwd=ROOT)
     assert wrong.returncode == 1
     assert f"{tmp_path}/sensors.toml, sensor COLD" in wrong.stderr
