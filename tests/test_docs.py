@@ -16,7 +16,8 @@ from urllib.parse import unquote
 import pytest
 from pydantic import TypeAdapter
 
-from infrastructure.settings import ROOT, variables
+from infrastructure.home import ROOT
+from infrastructure.settings import variables
 
 ISO = TypeAdapter(timedelta)
 FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -76,7 +77,7 @@ def shown(value: object) -> str:
     if isinstance(value, timedelta):
         return str(ISO.dump_python(value, mode="json"))
     if isinstance(value, Path):
-        return value.relative_to(ROOT).as_posix()
+        return value.as_posix()
     return "(empty)" if value is None else str(value) or "(empty)"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts import licences, vulnerabilities
 from scripts.bench.peers import REQUIREMENTS as PEERS
 from scripts.stack.install import OPENSSL_CARRIER
