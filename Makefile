@@ -8,7 +8,7 @@ IOT := $(VENV)/bin/iot
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live up down status logs reset test check audit chaos bench format lock
+.PHONY: help demo live up down status logs reset test check acceptance audit chaos bench format lock
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -34,8 +34,13 @@ logs: $(READY) ## follow every log
 reset: $(READY) ## stop everything and delete all data, after asking
 	@$(IOT) reset
 
-test: $(READY) check ## everything, on the real stack
-	@$(RUN) -m pytest tests -m stack $(TWO) --maxschedchunk 1 --verbose --durations=10
+test: COVERED := --cov --cov-report=
+test: $(READY) check ## everything, on the real stack; in the end how much of the code was run
+	@$(RUN) -m pytest tests -m stack $(TWO) $(COVERED) --cov-append --maxschedchunk 1 --verbose --durations=10
+	@$(RUN) -m scripts.coverage_report
+
+acceptance: $(READY) ## what takes too long for every day: 32 faults, eleven ways, an overload, all benchmarks; an hour and a half
+	@$(RUN) -m scripts.acceptance
 
 chaos: $(READY) ## kill, freeze and starve every process and compare in the end, on a stack of its own [ROUNDS=n] [SEED=s]
 	@$(RUN) -m scripts.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
@@ -48,7 +53,8 @@ check: $(READY) ## format, lint, types, layers, unit tests of the Python and the
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy .
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
-	@$(RUN) -m pytest tests -m "not stack" $(TWO) --quiet
+	@rm -f .coverage .coverage.*
+	@$(RUN) -m pytest tests -m "not stack" $(TWO) $(COVERED) --quiet
 	@$(RUN) -m scripts.java_tests
 	@$(RUN) -m scripts.vulnerabilities --warn
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts import environment
 from scripts.environment import Display, Packages, SetupError
 

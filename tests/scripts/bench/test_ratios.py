@@ -18,6 +18,12 @@ from scripts.stack.supervision import Stack
 BOUNDS = tomllib.loads((ROOT / "scripts" / "bench" / "bounds.toml").read_text())
 
 
+@pytest.fixture(autouse=True)
+def at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bridge that is measured is not slowed by the measurement of coverage, which the environment asks for."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture
 def data(stack: Stack, tmp_path: Path) -> Iterator[Dataset]:
     with filled(lambda _: None, Dataset(stack.settings, f"ratios-{tmp_path.name}", sites=100, days=4)) as made:
