@@ -119,7 +119,7 @@ def _list(found: list[Letter], last: int) -> None:
     if not newest:
         return
     if len(newest) < len(found):
-        console.print(f"the newest {len(newest)}:")
+        console.print(f"the newest {len(newest):,}:")
     table = _table("origin", "received (UTC)", "reason", "key")
     for letter in newest:
         table.add_row(

@@ -19,6 +19,7 @@ from jobs.tools import job_jar, local_tools
 from operations import merge as merging
 from operations import replay as replaying
 from topics.errors import UserError
+from topics.wording import duration
 
 app = typer.Typer(
     help="The Flink job: submit, list, stop, replay, merge, metrics.",
@@ -53,7 +54,7 @@ def submit(
 
 @app.command("list")
 def list_() -> None:
-    """Show the jobs that run, with their newest checkpoint (age in seconds, size in KiB)."""
+    """Show the jobs that run, with their newest checkpoint (its age, and its size in KiB)."""
     settings = load_settings()
     now = datetime.now(UTC)
     for job in cluster.jobs(settings):
@@ -62,7 +63,8 @@ def list_() -> None:
         if checkpoint:
             age = now - datetime.fromtimestamp(checkpoint["latest_ack_timestamp"] / 1000, UTC)
             size = checkpoint["state_size"] / 1024
-            taken = f"checkpoint {checkpoint['id']}, {age.total_seconds():.0f} s old, {size:,.0f} KiB"
+            old = duration(1000 * age.total_seconds())
+            taken = f"checkpoint {checkpoint['id']}, {old} old, {size:,.0f} KiB"
         started = datetime.fromtimestamp(job.started / 1000, UTC)
         console.print(f"{job.id}  {job.name:<24}  {job.state:<10}  since {started:%Y-%m-%d %H:%M:%S} UTC  {taken}")
 

@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 
 from infrastructure.settings import Settings, milliseconds
-from topics import results
+from topics import results, wording
 from topics.catalogue import Catalogue
 from topics.decoding import decode_loosely, exact
 from topics.reading import LATEST_TS, SITE, Heartbeat, Invalid, Reading, Rules, judge, wrong_number
@@ -87,7 +87,7 @@ class Records:
         if emitted is not None and not isfinite(emitted.value):
             return Invalid("not_finite", "value is not a finite number")
         if not 0 <= named.day <= LATEST_TS:
-            return Invalid("negative_ts", f"day {named.day} is not between 1970 and 9999")
+            return Invalid("negative_ts", f"its day is {wording.instant(named.day)}, not between 1970 and 9999")
         return Point(Series(named.series, named.site, named.sensor), named.day, emitted.value if emitted else None)
 
     def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:

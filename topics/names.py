@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 DEFAULT_SITE = "home"
 
 READINGS = "dailyAggr"
@@ -21,3 +23,12 @@ TOPICS = (*SERIES_TOPICS, DEAD_LETTERS, SENSOR_CLASSES)
 def sensor_key(site: str, sensor: str) -> str:
     """Kafka key of a sensor's readings: ``TH1`` for the default site, ``<site>/TH1`` for another."""
     return sensor if site == DEFAULT_SITE else f"{site}/{sensor}"
+
+
+def prefixes_of(topics: Iterable[str]) -> set[str]:
+    """The prefixes under which the system has some of these topics: a name is the prefix and one of ``TOPICS``.
+
+    Somebody else may call a topic history: by that alone a prefix is none of ours.
+    """
+    found = {(name.removesuffix(topic), topic) for name in topics for topic in TOPICS if name.endswith(topic)}
+    return {prefix for prefix, topic in found if topic != HISTORY}
