@@ -57,7 +57,10 @@ def list_() -> None:
     """Show the jobs that run, with their newest checkpoint (its age, and its size in KiB)."""
     settings = load_settings()
     now = datetime.now(UTC)
-    for job in cluster.jobs(settings):
+    running = cluster.jobs(settings)
+    if not running:
+        console.print(f"no job runs at {settings.flink.url}")
+    for job in running:
         checkpoint = cluster.last_checkpoint(settings, job.id)
         taken = "no checkpoint yet"
         if checkpoint:

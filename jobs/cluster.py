@@ -21,6 +21,7 @@ from jobs.declaration import BOUNDED, DIGEST
 from jobs.spec import JobSpec
 from jobs.tools import Tools
 from topics.errors import UnavailableError, UserError
+from topics.wording import listed
 
 TIMEOUT = 10
 STOP_SECONDS = 120
@@ -121,10 +122,12 @@ def jobs(settings: Settings) -> list[Job]:
 def find(settings: Settings, spec: JobSpec) -> Job:
     """The job of these settings. Raises ``ClusterError`` when it does not run."""
     name = spec.named(settings)
-    for job in jobs(settings):
+    running = jobs(settings)
+    for job in running:
         if job.name == name:
             return job
-    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it")
+    others = f"; what runs is {listed(sorted(job.name for job in running))}" if running else ""
+    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it{others}")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:

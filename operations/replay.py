@@ -85,10 +85,10 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     """
     sensors = catalogue.read(settings.sensors)
     topic = settings.prefix + READINGS
-    if topic not in admin.partitions(settings.kafka):
+    if topic not in (there := admin.partitions(settings.kafka)):
         raise TopicReadError(
             f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
-            "(`python -m topics create`, `python -m producer backfill --into PREFIX`)"
+            f"(`python -m topics create`, `python -m producer backfill --into PREFIX`); {admin.elsewhere(there)}"
         )
     begin, end = offsets.first_offsets(settings.kafka, topic), offsets.end_offsets(settings.kafka, topic)
     left_out = []

@@ -30,5 +30,15 @@ def prefixes_of(topics: Iterable[str]) -> set[str]:
 
     Somebody else may call a topic history: by that alone a prefix is none of ours.
     """
-    found = {(name.removesuffix(topic), topic) for name in topics for topic in TOPICS if name.endswith(topic)}
-    return {prefix for prefix, topic in found if topic != HISTORY}
+    return {prefix for prefix, topic in map(_parts, topics) if topic not in (None, HISTORY)}
+
+
+def prefix_of(topic: str) -> str:
+    """The prefix of one of the system's topics."""
+    return _parts(topic)[0]
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    """Prefix and topic; without a topic when it is none of the system's."""
+    topic = next((topic for topic in TOPICS if name.endswith(topic)), None)
+    return name.removesuffix(topic or ""), topic

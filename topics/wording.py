@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,9 +75,19 @@ def listed(items: Sequence[str], most: int = SHOWN) -> str:
     return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def prefixes(found: Iterable[str]) -> str:
-    """Prefixes in order, by name; the empty one as (none)."""
-    return listed([prefix or "(none)" for prefix in sorted(set(found))])
+def elsewhere(what: str, found: Collection[str]) -> str:
+    """Under which prefixes there are some (``what``), for somebody who has looked under another one."""
+    if not found:
+        return f"there are no {what} at all"
+    if set(found) == {""}:
+        return f"there are {what} without a prefix"
+    names = listed([prefix or "(none)" for prefix in sorted(found)])
+    return f"there are {what} with the prefix{'' if len(found) == 1 else 'es'} {names}"
+
+
+def of_prefix(prefix: str) -> str:
+    """What has this prefix."""
+    return f"with the prefix {prefix}" if prefix else "without a prefix"
 
 
 def _beyond(ms: int) -> str:

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from infrastructure.settings import ROOT
 from topics import catalogue
-from topics.names import AGGREGATES, DEAD_LETTERS, DEFAULT_SITE, READINGS, REJECTED, TOPICS, prefixes_of, sensor_key
+from topics.names import (
+    AGGREGATES,
+    DEAD_LETTERS,
+    DEFAULT_SITE,
+    READINGS,
+    REJECTED,
+    TOPICS,
+    prefix_of,
+    prefixes_of,
+    sensor_key,
+)
 from topics.series import (
     AGG_DAY,
     AGG_DAY_COUNT,
@@ -43,6 +53,7 @@ def test_prefixes_are_those_of_our_topics() -> None:
     ]
     assert prefixes_of(there) == {"", "mine.", "old."}
     assert prefixes_of([]) == set()
+    assert [prefix_of(topic) for topic in ("dailyAggr", "a.history", "a.b.lateRej")] == ["", "a.", "a.b."]
 
 
 def test_the_kinds_of_series_are_those_of_the_contract() -> None:

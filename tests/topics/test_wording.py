@@ -116,6 +116,11 @@ def test_a_list_names_ten_and_counts_the_rest() -> None:
     assert wording.listed(["a", "b", "c"], most=2) == "a, b and 1 more"
 
 
-def test_the_empty_prefix_has_a_word() -> None:
-    assert wording.prefixes(["mine.", "", "mine."]) == "(none), mine."
-    assert wording.prefixes([]) == ""
+def test_who_has_looked_under_another_prefix_is_told_where_there_are_some() -> None:
+    assert wording.elsewhere("topics", {"mine.", ""}) == "there are topics with the prefixes (none), mine."
+    assert wording.elsewhere("topics", {"mine."}) == "there are topics with the prefix mine."
+    assert wording.elsewhere("series", {""}) == "there are series without a prefix"
+    assert wording.elsewhere("series", set()) == "there are no series at all"
+    many = wording.elsewhere("topics", {f"p{n:02}." for n in range(12)})
+    assert many.endswith("p08., p09. and 2 more")
+    assert (wording.of_prefix("a."), wording.of_prefix("")) == ("with the prefix a.", "without a prefix")
