@@ -15,6 +15,8 @@ from topics.decoding import decode_loosely, exact
 from topics.reading import LATEST_TS, SITE, Heartbeat, Invalid, Reading, Rules, judge, wrong_number
 from topics.series import DERIVED, LATE_REJECTED, RAW, Series
 
+_FORM = "the key must be JSON with {}, and the value null, or JSON with these and {}"
+
 
 class Point(msgspec.Struct, frozen=True, gc=False):
     """A value of a series at ``ts`` (epoch ms); ``value`` None retracts the point that is there.
@@ -78,8 +80,9 @@ class Records:
         try:
             named = results.result_key(key or b"")
             emitted = None if value is None else results.result(value)
-        except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not an aggregate: {error}"[:200])
+        except (msgspec.DecodeError, ValueError):
+            form = _FORM.format("series, site, sensor and day", "value and count")
+            return Invalid("not_json", f"not an aggregate: {form}")
         if named.series not in DERIVED or not self._known(named.site, named.sensor):
             return Invalid(
                 "unknown_sensor", f"no such series: {named.series[:80]} of {named.site[:80]}/{named.sensor[:80]}"
@@ -95,8 +98,8 @@ class Records:
         try:
             emitted = None if value is None else results.rejected(value)
             reading = emitted or results.rejected_key(key or b"")
-        except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not a rejected reading: {error}"[:200])
+        except (msgspec.DecodeError, ValueError):
+            return Invalid("not_json", f"not a rejected reading: {_FORM.format('site, sensor and ts', 'value')}")
         if (
             not self._known(reading.site, reading.sensor)
             or not 0 <= reading.ts <= LATEST_TS

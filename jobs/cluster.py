@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from infrastructure.proxies import through_proxy
 from infrastructure.settings import Settings
 from jobs.bounds import Bounds
 from jobs.declaration import BOUNDED, DIGEST
@@ -366,14 +367,26 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     except requests.RequestException as error:
         raise AwayError(
             f"Flink does not answer at {settings.flink.url}: is it running? Start it, or set IOT_FLINK"
+            f"{through_proxy(settings.flink.url)}"
         ) from error
     if answer.status_code == requests.codes.service_unavailable:
-        raise AwayError(f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment")
+        raise AwayError(
+            f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment"
+            f"{through_proxy(settings.flink.url)}"
+        )
     if not answer.ok:
         if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
             raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
-        raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
-    return answer.json()
+        raise ClusterError(
+            f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}"
+            + through_proxy(settings.flink.url)
+        )
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise AwayError(
+            f"what answers at {settings.flink.url} is no JobManager: set IOT_FLINK{through_proxy(settings.flink.url)}"
+        ) from error
 
 
 def _cause(output: str) -> str:

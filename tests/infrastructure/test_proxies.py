@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from infrastructure.proxies import LOCAL, keep_local_direct
-from infrastructure.settings import ROOT
+from infrastructure.proxies import LOCAL, keep_local_direct, through_proxy
+from infrastructure.settings import ROOT, Settings
+from jobs import cluster
 
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 ELSEWHERE = "http://grafana.example"
@@ -26,6 +27,8 @@ class Server:
 
     port: int
     asked: list[str] = field(default_factory=list)
+    status: int = 200
+    body: bytes = b'{"status":"ok","jobs":[]}'
 
 
 @pytest.fixture
@@ -37,11 +40,10 @@ def servers() -> Iterator[tuple[Server, Server]]:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 there.asked.append(self.path)
-                body = b'{"status":"ok","jobs":[]}'
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_response(there.status)
+                self.send_header("Content-Length", str(len(there.body)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(there.body)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -165,6 +167,30 @@ def test_who_wants_no_proxy_at_all_gets_none() -> None:
     environment = {"NO_PROXY": "*"}
     keep_local_direct(environment)
     assert environment == {"no_proxy": "*", "NO_PROXY": "*"}
+
+
+@pytest.mark.parametrize(
+    ("proxy", "name"),
+    [("http://proxy.example:3128", "proxy.example:3128"), ("http://me:secret@proxy.example", "proxy.example")],
+)
+def test_an_error_names_the_proxy_without_its_login(monkeypatch: pytest.MonkeyPatch, proxy: str, name: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    said = through_proxy("http://flink.example:8081/overview")
+    assert said == f". It is asked through the proxy {name}: if it is reached without one, put its name into no_proxy"
+    assert through_proxy("http://127.0.0.1:8081/overview") == ""
+
+
+def test_a_cluster_elsewhere_that_a_proxy_does_not_reach_is_told_with_the_proxy(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, _ = servers
+    proxy.status = 502
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(cluster.ClusterError, match=f"answers 502 .*through the proxy 127.0.0.1:{proxy.port}"):
+        cluster.jobs(Settings.of(env_file=None, flink="http://flink.example:8081"))
+    proxy.status, proxy.body = 200, b"<html>"
+    with pytest.raises(cluster.AwayError, match=r"http://flink\.example:8081 is no JobManager.*through the proxy"):
+        cluster.jobs(Settings.of(env_file=None, flink="http://flink.example:8081"))
 
 
 def test_the_tests_themselves_ask_this_machine_directly() -> None:
