@@ -91,8 +91,8 @@ def resend_(
     settings = load_settings()
     sensors = catalogue.read(settings.sensors)
     repaired = repair_file.read(file)
-    if settings.prefix + READINGS not in admin.partitions(settings.kafka):
-        raise UserError(f"there is no topic {settings.prefix + READINGS}: `python -m topics create` makes it")
+    if settings.prefix + READINGS not in (there := admin.partitions(settings.kafka)):
+        raise UserError(admin.no_topic(settings.prefix + READINGS, there))
     with Console(stderr=True).status("reading the topics"):
         plan = resend.plan(settings, sensors, repaired, wall=time.time_ns() // 1_000_000)
     history = file.with_name(file.name + HISTORY_SUFFIX)
@@ -112,7 +112,7 @@ def _list(found: list[Letter], last: int) -> None:
     if not newest:
         return
     if len(newest) < len(found):
-        console.print(f"the newest {len(newest)}:")
+        console.print(f"the newest {len(newest):,}:")
     table = _table("origin", "received (UTC)", "reason", "key")
     for letter in newest:
         table.add_row(

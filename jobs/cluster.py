@@ -15,12 +15,14 @@ from urllib.parse import unquote, urlsplit
 import requests
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from infrastructure.proxies import through_proxy
 from infrastructure.settings import Settings
 from jobs.bounds import Bounds
 from jobs.declaration import BOUNDED, DIGEST
 from jobs.spec import JobSpec
 from jobs.tools import Tools
 from topics.errors import UnavailableError, UserError
+from topics.wording import listed
 
 TIMEOUT = 10
 STOP_SECONDS = 120
@@ -121,10 +123,12 @@ def jobs(settings: Settings) -> list[Job]:
 def find(settings: Settings, spec: JobSpec) -> Job:
     """The job of these settings. Raises ``ClusterError`` when it does not run."""
     name = spec.named(settings)
-    for job in jobs(settings):
+    running = jobs(settings)
+    for job in running:
         if job.name == name:
             return job
-    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it")
+    others = f"; what runs is {listed(sorted(job.name for job in running))}" if running else ""
+    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it{others}")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
@@ -363,14 +367,26 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     except requests.RequestException as error:
         raise AwayError(
             f"Flink does not answer at {settings.flink.url}: is it running? Start it, or set IOT_FLINK"
+            f"{through_proxy(settings.flink.url)}"
         ) from error
     if answer.status_code == requests.codes.service_unavailable:
-        raise AwayError(f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment")
+        raise AwayError(
+            f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment"
+            f"{through_proxy(settings.flink.url)}"
+        )
     if not answer.ok:
         if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
             raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
-        raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
-    return answer.json()
+        raise ClusterError(
+            f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}"
+            + through_proxy(settings.flink.url)
+        )
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise AwayError(
+            f"what answers at {settings.flink.url} is no JobManager: set IOT_FLINK{through_proxy(settings.flink.url)}"
+        ) from error
 
 
 def _cause(output: str) -> str:

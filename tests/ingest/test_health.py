@@ -68,7 +68,7 @@ def test_without_partitions_it_is_well_for_a_minute(broker: MockBroker) -> None:
     assert bridge.health() == []
     bridge.now += 1
     (reason,) = bridge.health()
-    assert reason.startswith("the bridge has had no partitions for 61 s")
+    assert reason.startswith("the bridge has had no partitions for 61 seconds")
     assert "group ingest " in reason
     bridge.counts.idle_since = bridge.now
     assert bridge.health() == [], "a rebalance begins anew"

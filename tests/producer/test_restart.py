@@ -168,7 +168,7 @@ def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, oth
     second = start(settings, "--days", "1", *other)
     said = second.communicate()[1]
     assert second.returncode == 1
-    assert f"another simulation (seed {SEED}" in said
+    assert f"another simulation (--seed {SEED} " in said
     assert "Traceback" not in said
     assert arrived(settings) == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -147,7 +147,9 @@ def test_a_record_that_was_resent_under_another_name_is_refused(stream: Stream) 
     stream.resend((origin, body("TH1", NOW - HOUR)))
     plan = stream.plan((origin, body("TH1", NOW - 2 * HOUR)))
     assert reasons(plan) == [(1, "resent")]
-    assert f"home/TH1 ts {NOW - HOUR}" in plan.refused[0].detail
+    assert (
+        f"home/TH1 at {datetime.fromtimestamp((NOW - HOUR) / 1000, UTC):%Y-%m-%d %H:%M} UTC" in plan.refused[0].detail
+    )
 
 
 def test_a_record_of_several_readings_is_written_one_a_line(stream: Stream) -> None:

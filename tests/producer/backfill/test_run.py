@@ -229,7 +229,7 @@ def test_rejected_rows_stand_in_a_file_with_line_reason_detail_and_row(tmp_path:
             ["line", "reason", "detail", "row"],
             ["3", "wrong_type", "value is 'a \"b\"'", '"TH1","2","a ""b"""'],
             ["4", "cut_off", "2 fields, the header has 3", "TH1,3"],
-            ["5", "duplicate", "a reading of home, TH1, ts 1 was there before", "TH1,1,9"],
+            ["5", "duplicate", "a reading of home, TH1 at 1970-01-01 00:00:00.001 UTC was there before", "TH1,1,9"],
         ]
     path.write_bytes(b"sensor,ts,value\nTH1,1,1\n")
     sent([path])
