@@ -78,7 +78,7 @@ def stop(
     job = job or cluster.find(settings, SPEC).id
     with console.status("taking a savepoint"):
         savepoint = cluster.stop(settings, SPEC, job)
-    console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+    console.print(f"job {job} has stopped; go on with: iot jobs submit --from {savepoint}")
 
 
 @app.command()

@@ -66,7 +66,7 @@ def describe(prefix: Prefix = None) -> None:
             *(f"{state.lag[g]:,}" if g in state.lag else "–" for g in groups),
         )
     if not table.row_count:
-        raise admin.TopicError(f"{_none_there(settings)}; `python -m topics create` makes them")
+        raise admin.TopicError(f"{_none_there(settings)}; `iot topics create` makes them")
     console.print(table, highlight=False)
     for topic, entries in admin.configured(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)

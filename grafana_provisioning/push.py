@@ -119,7 +119,7 @@ class Grafana:
                     "dashboard": {**dashboard, "id": None},
                     "folderUid": folder_uid,
                     "overwrite": True,
-                    "message": "python -m grafana_provisioning push",
+                    "message": "iot grafana push",
                 }
             )
         return "created" if there is None else "updated"

@@ -59,7 +59,7 @@ class BridgeHealth:
         if missing := [topic for topic in self._topics if topic not in there]:
             yield (
                 f"the bridge waits for topics that are missing ({', '.join(missing)}), and stores the others: "
-                "`python -m topics create` makes them"
+                "`iot topics create` makes them"
             )
         elif waiting is None and not counts.assigned and idle > PATIENCE:
             yield (

@@ -82,7 +82,7 @@ def submit(
     """
     name = spec.named(settings)
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
-        raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
+        raise ClusterError(f"{name} runs already ({running[0].id}): `iot jobs stop` stops it with a savepoint")
     check_savepoint(settings, savepoint)
     wait_for_slots(settings, spec)
     rest = urlsplit(settings.flink.url)
@@ -128,7 +128,7 @@ def find(settings: Settings, spec: JobSpec) -> Job:
         if job.name == name:
             return job
     others = f"; what runs is {listed(sorted(job.name for job in running))}" if running else ""
-    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it{others}")
+    raise ClusterError(f"{name} does not run: `iot jobs submit --from latest` starts it{others}")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
@@ -243,7 +243,7 @@ def wait_for_slots(settings: Settings, spec: JobSpec) -> None:
         fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
         raise ClusterError(
             f"{spec.named(settings)} needs {settings.job.parallelism} task slots, and {free} of {total} are free: "
-            f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.job.parallelism} slots "
+            f"{fewer}stop a job (`iot jobs list`), or have {total - free + settings.job.parallelism} slots "
             "(IOT_TASK_SLOTS of a local one)"
         )
 
@@ -275,7 +275,7 @@ def wait_until_running(settings: Settings, job: str) -> None:
             cancel(settings, job)
             raise ClusterError(
                 "the checkpoint or savepoint is that of another version of the job, which this one cannot go on with: "
-                "`python -m jobs submit` starts from the beginning of dailyAggr, and comes to the same results"
+                "`iot jobs submit` starts from the beginning of dailyAggr, and comes to the same results"
             )
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
@@ -376,7 +376,7 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
         )
     if not answer.ok:
         if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
-            raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
+            raise UnknownJobError(f"Flink knows nothing of {path}: `iot jobs list` shows the jobs")
         raise ClusterError(
             f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}"
             + through_proxy(settings.flink.url)

@@ -46,7 +46,7 @@ def choose(settings: Settings, source: str, *, overwrite: bool) -> Choice:
         raise UserError(f"there are no topics {of_prefix(source)}, so nothing to merge: {admin.elsewhere(there)}")
     theirs = results.read(settings.replace(prefix=source))
     if not theirs.found:
-        raise UserError(f"{source} holds no results: `python -m jobs replay --source {source}` computes them")
+        raise UserError(f"{source} holds no results: `iot replay --source {source}` computes them")
     days = {result.point.day for result in theirs.found.values()}
     live = results.read(settings, days.__contains__)
     settled, why = _newest_free(settings)

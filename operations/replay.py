@@ -88,7 +88,7 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     if topic not in (there := admin.partitions(settings.kafka)):
         raise TopicReadError(
             f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
-            f"(`python -m topics create`, `python -m producer backfill --into PREFIX`); {admin.elsewhere(there)}"
+            f"(`iot topics create`, `iot backfill --into PREFIX`); {admin.elsewhere(there)}"
         )
     begin, end = offsets.first_offsets(settings.kafka, topic), offsets.end_offsets(settings.kafka, topic)
     left_out = []

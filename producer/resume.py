@@ -48,12 +48,12 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             if (other := _identity(tick[0])) != identity:
                 if (other or "").startswith(FILES):
                     raise ResumeError(
-                        f"{topic} holds readings from files (`python -m producer backfill`), which no simulation goes "
+                        f"{topic} holds readings from files (`iot backfill`), which no simulation goes "
                         "on with. Set IOT_PREFIX for topics apart."
                     )
                 raise ResumeError(
                     f"{topic} holds the readings of another simulation ({_in_words(other or '')}). "
-                    "Go on with that one, or `python -m topics delete` first, or set IOT_PREFIX for others."
+                    "Go on with that one, or `iot topics delete` first, or set IOT_PREFIX for others."
                 )
             # What somebody else has sent since is among them: a reading of another name leaves none out.
             found[partition] = Mark(_instant(tick[0]), frozenset((m.key(), m.value()) for m in tick))

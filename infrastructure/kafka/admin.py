@@ -98,7 +98,7 @@ def no_topic(topic: str, topics: Iterable[str]) -> str:
     """That one of the system's topics is missing on a broker with these, and what may be meant."""
     there = set(topics)
     also = "" if prefix_of(topic) in prefixes_of(there) else f"; {elsewhere(there)}"
-    return f"there is no topic {topic}: `python -m topics create` makes it{also}"
+    return f"there is no topic {topic}: `iot topics create` makes it{also}"
 
 
 def create(

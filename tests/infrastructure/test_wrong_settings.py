@@ -110,7 +110,7 @@ def loaded(directory: Path, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def test_a_setting_that_there_is_not_is_a_warning_in_the_environment(tmp_path: Path) -> None:
-    done = loaded(tmp_path, IOT_PARTITION="4", IOT_HOME="/srv/iot", IOT_PARTITIONS="3")
+    done = loaded(tmp_path, IOT_PARTITION="4", IOT_HOME=str(tmp_path), IOT_PARTITIONS="3")
     assert (done.returncode, done.stdout) == (0, "3\n")
     assert done.stderr == "warning: IOT_PARTITION is no setting, and does nothing: is IOT_PARTITIONS meant?\n"
 

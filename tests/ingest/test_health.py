@@ -82,7 +82,7 @@ def test_missing_topics_are_named_with_what_makes_them() -> None:
         bridge.now = 10 * PATIENCE
         (reason,) = bridge.health()
     assert f"({HISTORY}, {REJECTED})" in reason
-    assert "`python -m topics create`" in reason
+    assert "`iot topics create`" in reason
 
 
 def test_without_kafka_it_waits_for_kafka_and_says_why() -> None:

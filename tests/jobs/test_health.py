@@ -76,7 +76,7 @@ def test_without_flink_or_a_job_the_error_is_the_reason(monkeypatch: pytest.Monk
     assert reason.startswith(f"Flink does not answer at http://127.0.0.1:{port}")
     monkeypatch.setattr("jobs.cluster.jobs", lambda _: [])
     (reason,) = reasons(health.look(away, SPEC))
-    assert reason.startswith("daily-aggregates does not run: `python -m jobs submit")
+    assert reason.startswith("daily-aggregates does not run: `iot jobs submit")
 
 
 def test_the_exporter_serves_it(monkeypatch: pytest.MonkeyPatch) -> None:

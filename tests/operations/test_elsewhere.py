@@ -98,7 +98,7 @@ def test_nothing_to_delete_or_migrate_is_no_error_and_is_told(kafka: Settings, c
 def test_a_topic_that_is_missing_beside_others_of_its_prefix_is_made(broker: MockBroker, kafka: Settings) -> None:
     broker.create("old.dailyAggr", 1)  # of a system from before there were dead letters
     done = run(kafka.replace(prefix="old."), "topics", "deadletter")
-    assert "there is no topic old.deadLetter: `python -m topics create` makes it\n" in done.stderr
+    assert "there is no topic old.deadLetter: `iot topics create` makes it\n" in done.stderr
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_the_commands_on_a_broker(stack: Stack) -> None:
         none = command(settings, "describe")
         assert none.returncode == 1
         assert "there are no topics with the prefix command.; there are " in none.stderr
-        assert "; `python -m topics create` makes them" in none.stderr
+        assert "; `iot topics create` makes them" in none.stderr
         for word in ("created", "was there"):
             done = command(settings, "create")
             assert done.returncode == 0, done.stderr
@@ -137,7 +137,7 @@ from infrastructure.kafka import admin
 from topics.__main__ import app
 
 admin.TIMEOUT = 1
-terminal.run(app, "python -m topics")
+terminal.run(app, "iot topics")
 """
 
 

@@ -247,7 +247,7 @@ def test_only_the_same_files_go_on(tmp_path: Path) -> None:
     check_owner({0: Held(5, name, (b"", b"")), 3: Held(1, name, (b"", b""))}, name, "x.")
 
     def refused(other: str | None) -> str:
-        with pytest.raises(ResumeError, match=r"python -m topics delete --prefix x\.") as error:
+        with pytest.raises(ResumeError, match=r"iot topics delete --prefix x\.") as error:
             check_owner({0: Held(5, name, (b"", b"")), 1: Held(5, other, (b"", b""))}, name, "x.")
         return str(error.value)
 
