@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import unquote
 
+import typer
+
 from tests.pages import name, pages, prose
 
 LINK = re.compile(r"\[(?P<text>[^\]]*(?:\[[^\]]*\][^\]]*)*)\]\((?P<path>[^\s()#]+)#L(?P<line>\d+)\)")
@@ -57,7 +59,12 @@ def mended(page: Path) -> str:
     return LINK.sub(moved, page.read_text(encoding="utf-8"))
 
 
-if __name__ == "__main__":
+app = typer.Typer()
+
+
+@app.command()
+def move() -> None:
+    """Move each link to the line in which its text stands now; name those whose text stands in none, or in several."""
     for each in pages():
         text = mended(each)
         if text != each.read_text(encoding="utf-8"):
@@ -65,3 +72,7 @@ if __name__ == "__main__":
             print(f"{name(each)}: moved")
         for complaint in filter(None, map(LineLink.complaint, line_links(each))):
             print(f"{name(each)}: {complaint}: give it a text that stands in one line")
+
+
+if __name__ == "__main__":
+    app()
