@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
+from itertools import dropwhile
 from pathlib import PurePath
 from typing import Any
 
@@ -175,7 +176,7 @@ def _wrong_words(command: Any, called: str, words: Sequence[str]) -> Iterator[st
     """What a click command, or the command of a group that the words name, does not take."""
     words = [word for word in words if word != "--help"]
     try:
-        while isinstance(command, TyperGroup) and words:
+        while isinstance(command, TyperGroup) and (words := _behind_flags(command, words)):
             context: Any = command.make_context(called, list(words), resilient_parsing=True)
             rest = [*context._protected_args, *context.args]  # click has no other way to ask
             _parse(command, called, words[: max(0, len(words) - len(rest))])
@@ -189,6 +190,13 @@ def _wrong_words(command: Any, called: str, words: Sequence[str]) -> Iterator[st
         if not hasattr(error, "format_message"):
             raise
         yield error.format_message().splitlines()[0]
+
+
+def _behind_flags(command: Any, words: Sequence[str]) -> list[str]:
+    """The words without flags such as ``--version`` in front, which act as soon as they are read."""
+    parameters = command.get_params(command.context_class(command))
+    flags = {name for parameter in parameters if parameter.is_eager for name in parameter.opts}
+    return list(dropwhile(flags.__contains__, words))
 
 
 def _parse(command: Any, called: str, words: Sequence[str]) -> None:
@@ -208,5 +216,5 @@ def _parse(command: Any, called: str, words: Sequence[str]) -> None:
     for parameter in order:
         given = values.get(parameter.name)
         every = [str(each) for each in (given if isinstance(given, list | tuple) else [given])]
-        if given is not None and not any(PLACEHOLDER.fullmatch(each) for each in every):
+        if given is not None and parameter.callback is None and not any(PLACEHOLDER.fullmatch(each) for each in every):
             parameter.process_value(context, given)
