@@ -12,7 +12,7 @@ FROM packages AS jar
 COPY requirements-build.txt ./
 RUN .venv/bin/python -m pip install --require-hashes --requirement requirements-build.txt
 COPY topics/__init__.py topics/errors.py topics/
-COPY infrastructure/__init__.py infrastructure/settings.py infrastructure/
+COPY infrastructure/__init__.py infrastructure/home.py infrastructure/settings.py infrastructure/
 COPY jobs/__init__.py jobs/tools.py jobs/
 COPY jobs/java/src/main/ jobs/java/src/main/
 COPY scripts/__init__.py scripts/
@@ -49,9 +49,14 @@ COPY board/ board/
 COPY grafana_provisioning/ grafana_provisioning/
 COPY operations/ operations/
 COPY commands/ commands/
+COPY iot/ iot/
 COPY scripts/__init__.py scripts/
 COPY scripts/stack/ scripts/stack/
 COPY scripts/containers/ scripts/containers/
-RUN python -m compileall -q -j 0 topics infrastructure producer jobs ingest board operations commands scripts
+# `flink run` starts the file of a job from a directory of its own making, and `docker compose exec` runs `iot`.
+RUN echo /opt/iot > .venv/lib/python3.11/site-packages/iot.pth \
+    && printf '#!/opt/iot/.venv/bin/python\nfrom iot.__main__ import main\n\nmain()\n' > .venv/bin/iot \
+    && chmod 755 .venv/bin/iot \
+    && python -m compileall -q -j 0 topics infrastructure producer jobs ingest board operations commands iot scripts
 USER 1000:1000
 CMD ["python", "-m", "scripts.containers", "--help"]

@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin/python
+IOT := $(VENV)/bin/iot
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
@@ -12,25 +13,25 @@ help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY) ## fourteen simulated days through the whole system, compared with pandas
-	@$(RUN) -m scripts.demo
+	@$(IOT) demo
 
 live: $(READY) ## the same at the original pace, 15 minutes in a second, until Ctrl-C
-	@$(RUN) -m scripts.live
+	@$(IOT) live
 
 up: $(READY) ## start everything: Kafka, Redis, Flink, topics, job, bridge, board
-	@$(RUN) -m scripts.stack up
+	@$(IOT) up
 
 down: $(READY) ## stop everything; the data stay
-	@$(RUN) -m scripts.stack down
+	@$(IOT) down
 
 status: $(READY) ## processes, job, lag, rates, rejects; fails when something is not well
-	@$(RUN) -m scripts.stack status
+	@$(IOT) status
 
 logs: $(READY) ## follow every log
-	@$(RUN) -m scripts.stack logs
+	@$(IOT) logs
 
 reset: $(READY) ## stop everything and delete all data, after asking
-	@$(RUN) -m scripts.stack reset
+	@$(IOT) reset
 
 test: $(READY) check ## everything, on the real stack
 	@$(RUN) -m pytest tests -m stack $(TWO) --maxschedchunk 1 --verbose --durations=10

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from topics.errors import UserError
 
 DIRECTORY = ROOT / "grafana_provisioning" / "dashboards"

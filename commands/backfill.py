@@ -1,4 +1,4 @@
-"""python -m producer backfill: what it takes."""
+"""iot backfill: send the readings of files to topics of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def backfill(
             "in the wide form sensors too: TH1=bedroom.",
         ),
     ] = None,
-    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+    sensors: Annotated[
+        Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS", resolve_path=True)
+    ] = None,
 ) -> None:
     """Send the readings of files to topics of their own.
 

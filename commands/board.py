@@ -1,19 +1,17 @@
-"""python -m board: serve the board until Ctrl-C."""
+"""iot board, python -m board: serve the board until Ctrl-C."""
 
 from __future__ import annotations
-
-import typer
 
 from infrastructure import logs
 from infrastructure.settings import load_settings
 from topics.errors import UserError
 
-app = typer.Typer(pretty_exceptions_enable=False)
 
+def board() -> None:
+    """Show the dashboards, and serve an HTTP API, until Ctrl-C.
 
-@app.command()
-def main() -> None:
-    """Show the dashboards, and serve an HTTP API, at IOT_BOARD, until Ctrl-C. Redis is read as viewer."""
+    At IOT_BOARD. Redis is read as the user viewer.
+    """
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
     if not settings.board.url:

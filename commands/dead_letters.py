@@ -1,4 +1,4 @@
-"""python -m topics deadletter: what it takes, and what it says."""
+"""iot deadletter: the records that held no valid reading."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commands.default_group import group
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from operations.dead_letters import repair_file, resend
@@ -31,15 +32,10 @@ INTO = "repaired."
 WIDE = 400
 """Columns of a table that nobody's terminal limits."""
 
-app = typer.Typer(
-    help="List the records that held no valid reading; send them again, repaired.", pretty_exceptions_enable=False
-)
 console = Console(soft_wrap=True, highlight=False)
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    context: typer.Context,
+def list_(
     reason: Annotated[list[str] | None, typer.Option(metavar="REASON", help="Only those; may be repeated.")] = None,
     topic: Annotated[
         str | None, typer.Option(metavar="TOPIC", help="Only those of this topic, without IOT_PREFIX.")
@@ -53,14 +49,11 @@ def main(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """List dead letters: where they stood, when they were received (UTC), why they are none, and how they begin.
+    """List the records that held no valid reading.
 
-    A file that --output has written is repaired with an editor or a script; the command resend sends what is in it.
+    Where they stood, when they were received (UTC), why they are none, and how they begin. A file that --output has
+    written is repaired with an editor or a script; the command resend sends what is in it.
     """
-    if context.invoked_subcommand is not None:
-        if given := [n for n in context.params if getattr(context.get_parameter_source(n), "name", "") != "DEFAULT"]:
-            raise UserError(f"--{given[0]} is for the list; options of resend stand behind it")
-        return
     settings = load_settings()
     if wrong := sorted(set(reason or ()) - set(REASONS)):
         raise UserError(f"--reason {wrong[0]}: there is none of that name; there are {', '.join(REASONS)}")
@@ -85,15 +78,15 @@ def main(
         )
 
 
-@app.command("resend")
-def resend_command(
+def resend_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What --output has written, repaired.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of each; send nothing.")] = False,
 ) -> None:
-    """Send repaired dead letters to dailyAggr, each once: the ones that an earlier run has sent are left out.
+    """Send repaired dead letters to dailyAggr, each once.
 
-    Readings that the job would reject by now as too late are not sent: they go to FILE.history.csv, for a backfill.
-    What is no valid reading yet is listed and not sent; the exit code is 1 then.
+    The ones that an earlier run has sent are left out. Readings that the job would reject by now as too late are
+    not sent: they go to FILE.history.csv, for a backfill. What is no valid reading yet is listed and not sent; the
+    exit code is 1 then.
     """
     settings = load_settings()
     sensors = catalogue.read(settings.sensors)
@@ -195,3 +188,10 @@ def _write_history(path: Path, too_late: list[resend.Ready]) -> None:
         part.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+app = group(
+    "List the records that held no valid reading; send them again, repaired.\n\nWithout a command: list.",
+    list_,
+    resend_,
+)

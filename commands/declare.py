@@ -45,7 +45,9 @@ def run(spec: JobSpec) -> None:
             str | None,
             typer.Option(help="Wall time, seconds or ISO 8601.", show_default=_default("watermark_idleness")),
         ] = None,
-        sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+        sensors: Annotated[
+            Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS", resolve_path=True)
+        ] = None,
         bounds: Annotated[
             str | None, typer.Option(help="A bounded run: what `python -m jobs replay` passes on.", hidden=True)
         ] = None,

@@ -1,4 +1,4 @@
-"""python -m ingest export: stored points into a file or to standard output."""
+"""iot export: stored points into a file or to standard output."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def export(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
-    """Write stored points as CSV, Parquet or JSON, one row a point.
+    """Write stored points as CSV, Parquet or JSON.
 
-    Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series of IOT_PREFIX only,
-    which is left out of their keys. Redis is only read.
+    One row a point. Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series
+    of IOT_PREFIX only, which is left out of their keys. Redis is only read.
     """
     from operations import export as exporting  # late: it brings pandas, which the bridge has no need of
 

@@ -1,4 +1,4 @@
-"""python -m grafana_provisioning: build the dashboards, and push them into a running Grafana."""
+"""iot grafana, python -m grafana_provisioning: build the dashboards, and push them into a running Grafana."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from rich.console import Console
 
 from grafana_provisioning import data_source
 from grafana_provisioning.push import Grafana, push
+from infrastructure.home import ROOT
 from infrastructure.passwords import password_of
-from infrastructure.settings import ROOT, Settings, load_settings
+from infrastructure.settings import Settings, load_settings
 from topics import catalogue
 from topics.errors import UserError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Build the dashboards, and push them into a running Grafana.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 console = Console(soft_wrap=True, highlight=False)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from operations.replay import day_text
@@ -16,31 +14,6 @@ from operations.results import Change, Results
 from topics.series import LATE_REJECTED, OF_NAME, RAW, Series
 
 SHOWN = 20
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal; the function takes how much is done, and of how much."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TextColumn("{task.fields[pace]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    bar_console = Console(stderr=True)
-    with Progress(*columns, console=bar_console, disable=not bar_console.is_terminal) as bar:
-        task = bar.add_task(what, total=0, pace="")
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-            speed = bar.tasks[task].speed
-            bar.update(task, pace=f"{speed:,.0f}/s" if speed else "")
-
-        yield report
 
 
 def summary(console: Console, what: str, days: Sequence[int], rows: Iterable[tuple[int, str]]) -> None:

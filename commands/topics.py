@@ -1,4 +1,4 @@
-"""python -m topics: the topics of the system."""
+"""iot topics, python -m topics: the topics of the system."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from commands import dead_letters
-from commands.results_report import progress
+from commands.progress import progress
 from infrastructure.kafka import admin, partition_states
 from infrastructure.settings import load_settings
-from operations import audit as accounting
 from operations import migrate as migration
-from topics import catalogue
 
 app = typer.Typer(
-    help="Create, describe, audit and delete the topics; list and resend dead letters.",
+    help="Create, describe and delete the topics.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
 )
 console = Console(soft_wrap=True)
 
@@ -43,7 +41,10 @@ def create(
 
 @app.command()
 def describe(prefix: Prefix = None) -> None:
-    """Show partitions, offsets, timestamps at both ends (UTC), the groups' lag (records) and the configuration."""
+    """Show what each partition holds, and the configuration.
+
+    Records, timestamps at both ends (UTC), and how many records each consumer group is behind.
+    """
     settings = load_settings(prefix=prefix)
     groups = (settings.prefix + settings.job.group, settings.prefix + settings.ingest.group)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
@@ -71,44 +72,11 @@ def describe(prefix: Prefix = None) -> None:
 
 
 @app.command()
-def audit(prefix: Prefix = None) -> None:
-    """Account for every record of dailyAggr: counted in its day, rejected, a dead letter, or a duplicate of such a one.
-
-    Exits with 1 when one is in none of them, or in more than one.
-    """
-    settings = load_settings(prefix=prefix)
-    with console.status("reading the topics"):
-        account = accounting.audit(settings, catalogue.read(settings.sensors))
-    for number, what in (
-        (account.records, "records in dailyAggr and history"),
-        (account.heartbeats, "heartbeats"),
-        (account.invalid, "invalid"),
-        (account.repeated, "repeat a reading that was there already"),
-        (account.readings + account.history, "readings, each once, of which"),
-        (account.history, "  came from backfills"),
-        (account.counted, "  are counted in their day"),
-        (account.rejected, "  are in lateRej: too late, or their day's state was gone"),
-        (account.open, "  belong to a day that is still open"),
-        (account.replaced, "  belong to a day that a backfill has replaced"),
-        (account.dead_letters, "dead letters, of which"),
-        (account.resendable, "  would be valid by now: `python -m topics deadletter --pending`"),
-    ):
-        console.print(f"{number:>14,}  {what}", highlight=False)
-    for line in account.unexplained:
-        console.print(f"[red]{line}[/]", highlight=False)
-    if account.unexplained:
-        raise typer.Exit(1)
-    console.print("every reading is accounted for")
-
-
-app.add_typer(dead_letters.app, name="deadletter")
-
-
-@app.command()
 def migrate(prefix: Prefix = None) -> None:
-    """Rewrite the results of a system of before version 0.2: they named their window, and name their day now.
+    """Rewrite the results of a system of before version 0.2.
 
-    Record by record: nothing is computed again. Neither the job nor a bridge may run. Killed, it is run again.
+    They named their window, and name their day now. Record by record: nothing is computed again. Neither the job
+    nor a bridge may run. Killed, it is run again.
     """
     settings = load_settings(prefix=prefix)
     with progress("records") as report:

@@ -19,7 +19,7 @@ PROSE = """\
 | does the job close days? | *Newest closed days*: at most a day and a little behind the newest readings |
 | are readings missing? | *Readings received* falls, or has a gap, while *Rejected readings* does not rise |
 
-What Redis does not know stands elsewhere: lag, checkpoints and processes in `make status`, \
+What Redis does not know stands elsewhere: lag, checkpoints and processes in `iot status`, \
 readings that are not valid in the topic `deadLetter`.
 """
 

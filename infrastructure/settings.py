@@ -1,8 +1,9 @@
 """Every setting of the system, in one place, in groups that the parts take by themselves.
 
-A setting is read from the environment variable ``IOT_<NAME>``, else from a file ``.env`` in the working
-directory, else its default below is used. Durations are ISO 8601 (``P2DT10S``) or a number of seconds.
-Addresses serve both sides: clients connect to them and the local stack listens on them.
+A setting is read from the environment variable ``IOT_<NAME>``, else from the file ``.env`` at home
+(infrastructure/home.py), else its default below is used. Relative paths are meant from home. Durations are ISO 8601
+(``P2DT10S``) or a number of seconds. Addresses serve both sides: clients connect to them and the local stack listens
+on them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from infrastructure import home
 from topics.errors import UserError
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def milliseconds(duration: timedelta) -> int:
@@ -39,16 +39,12 @@ def _positive(duration: timedelta) -> timedelta:
     return duration
 
 
-def _absolute(path: Path) -> Path:
-    return path if path.is_absolute() else ROOT / path
-
-
 def _none(value: Any) -> Any:
     return None if value == "" else value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_positive)]
-LocalPath = Annotated[Path, AfterValidator(_absolute)]
+LocalPath = Annotated[Path, AfterValidator(home.resolved)]
 OptionalPath = Annotated[LocalPath | None, BeforeValidator(_none)]
 
 PREFIX = r"[A-Za-z0-9_.-]{0,64}"
@@ -86,14 +82,14 @@ def _port(variable: str, default: int, description: str) -> Any:
 class _Group(BaseSettings):
     """Some settings; immutable."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
 
 class _Places(_Group):
     """Where this machine keeps what the system writes, and the passwords."""
 
     data_dir: LocalPath = _setting(
-        "IOT_DATA_DIR", ROOT / ".local", "data, logs and checkpoints of the local stack, and by default the passwords"
+        "IOT_DATA_DIR", Path(".local"), "data, logs and checkpoints of the local stack, and by default the passwords"
     )
     secrets: OptionalPath = _setting(
         "IOT_SECRETS", None, "directory with a file for each password; empty: `secrets` in the data directory"
@@ -112,7 +108,9 @@ class SystemSettings(_Places):
         "IOT_PREFIX", "", "put before the name of every topic, series and group", pattern=f"^{PREFIX}$"
     )
     partitions: int = _setting("IOT_PARTITIONS", 6, "partitions of dailyAggr", ge=1, le=10_000)
-    sensors: LocalPath = _setting("IOT_SENSORS", ROOT / "sensors.toml", "the sensor catalogue")
+    sensors: Annotated[Path, AfterValidator(home.catalogue)] = _setting(
+        "IOT_SENSORS", Path(home.CATALOGUE), "the sensor catalogue; that of the checkout where home has none"
+    )
 
 
 class KafkaSettings(_Places):
@@ -408,8 +406,8 @@ class Settings:
     stack: StackSettings
 
     @classmethod
-    def of(cls, *, env_file: str | None = ".env", **given: Any) -> Self:
-        """The settings; those that are given go before the environment, and that before the file.
+    def of(cls, *, env_file: str | None = home.SETTINGS, **given: Any) -> Self:
+        """The settings; those that are given go before the environment, and that before the file, if any.
 
         A setting is named like its variable, in lower case without ``IOT_``. Raises ``UserError`` that names each
         malformed one, ``TypeError`` when there is none of that name.
@@ -417,12 +415,13 @@ class Settings:
         if unknown := sorted(given.keys() - {variable.name for variable in variables()}):
             raise TypeError(f"there is no setting {unknown[0]}")
         values = {f"IOT_{name.upper()}": value for name, value in given.items()}
+        file = None if env_file is None else home.resolved(Path(env_file))
         groups: dict[str, Any] = {}
         wrong: dict[str, None] = {}
         for name, group in GROUPS.items():
             own = {alias for field in group.model_fields.values() if (alias := str(field.validation_alias)) in values}
             try:
-                groups[name] = group(_env_file=env_file, **{alias: values[alias] for alias in own})
+                groups[name] = group(_env_file=file, **{alias: values[alias] for alias in own})
             except ValidationError as error:
                 wrong |= dict.fromkeys(_described(error))
         if wrong:
@@ -462,7 +461,7 @@ class Settings:
                 value = group.model_dump(mode="json", include={variable.field})[variable.field]
             found[f"IOT_{variable.name.upper()}"] = "" if value is None else str(value)
         del found["IOT_GRAFANA_TOKEN"]
-        return found
+        return {**found, home.VARIABLE: str(home.find().directory)}
 
     @property
     def prefix(self) -> str:

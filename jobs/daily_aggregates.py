@@ -8,13 +8,9 @@ jobs/sql/daily_aggregates/.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-
-# `flink run` starts this file from a directory of its own making.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from infrastructure.settings import Settings, milliseconds
 from jobs import connector

@@ -30,7 +30,7 @@ def configuration(settings: Settings, spec: JobSpec, bounds: Bounds | None = Non
         "table.local-time-zone": "UTC",
         "execution.checkpointing.interval": f"{milliseconds(settings.job.checkpoint_interval)} ms",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        # While none can be written (a full disk, say) results go on; `make status` shows how old the newest one is.
+        # While none can be written (a full disk, say) results go on; `iot status` shows how old the newest one is.
         "execution.checkpointing.tolerable-failed-checkpoints": str(2**31 - 1),
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",

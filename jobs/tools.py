@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infrastructure.settings import ROOT, KafkaSettings, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import KafkaSettings, Settings
 from topics.errors import UnavailableError
 
 INSTALLED = Path(sys.prefix) / "stack"

@@ -1,17 +1,15 @@
-"""python -m scripts.demo: fourteen days through the whole system, compared with what they should be."""
+"""iot demo: fourteen days through the whole system, compared with what they should be."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from commands import terminal
-from commands.producer import described, simulation_of
+from commands.simulate import described, simulation_of
+from commands.steps import Steps
 from infrastructure import logs
 from infrastructure.kafka import offsets
 from infrastructure.kafka.publisher import Publisher
@@ -19,14 +17,12 @@ from infrastructure.settings import Settings, load_settings
 from producer import run
 from producer.simulation import Simulation, ticks_of
 from scripts import oracle, views
-from scripts.stack.hints import hint
 from scripts.stack.job import start_job
 from scripts.stack.system import start_stack, where_to_look
 from topics.errors import UserError
 from topics.names import DEFAULT_SITE, READINGS
 from topics.series import AGG_DAY_COUNT, Series
 
-app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(highlight=False)
 
 STALL_SECONDS = 45
@@ -34,32 +30,19 @@ STALL_SECONDS = 45
 SHOWN = 10
 
 
-@app.command()
-def main(
-    days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 14,
-    seed: Annotated[int, typer.Option(help="Names the values.")] = 1,
-) -> None:
-    """Start the system, simulate days as fast as the broker takes them, and compare every stored point with pandas.
-
-    Exits with 1 when a point differs. The stack stays up.
-    """
+def demo(*, days: int, seed: int) -> bool:
+    """Run it; returns whether every point is as it should be."""
     began = time.monotonic()
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
     simulation = simulation_of(settings, seed=seed)
-    with console.status("starting") as status:
-
-        def said(line: str) -> None:
-            status.update(line)
-            console.print(f"{time.monotonic() - began:5.1f} s  {line}")
-
-        start_stack(settings, said)
+    with Steps(console) as steps:
+        start_stack(settings, steps.begin, steps.detail)
         refuse_to_mix(settings)
         with ThreadPoolExecutor(1) as beside:
-            job = beside.submit(start_job, settings, said)
+            job = beside.submit(start_job, settings, steps.begin)
             wanted = oracle.expected(simulation, ticks_of(days), settings)
             job.result()
-        said("the job runs")
     found = _simulate(settings, simulation, days, wanted)
     views.show(console, found, settings, simulation.catalogue)
     comparison = oracle.compare(found, wanted)
@@ -75,7 +58,7 @@ def main(
         console.print(f"[bold green]all {total:,} stored points[/] in {len(wanted)} series equal what pandas computes")
     console.print(f"{time.monotonic() - began:.0f} s. The stack stays up:")
     where_to_look(settings, console)
-    raise typer.Exit(1 if comparison.differences else 0)
+    return not comparison.differences
 
 
 def refuse_to_mix(settings: Settings) -> None:
@@ -83,7 +66,7 @@ def refuse_to_mix(settings: Settings) -> None:
     if oracle.stored(settings) or sum(offsets.end_offsets(settings.kafka, settings.prefix + READINGS).values()):
         raise UserError(
             "the system holds data already, and the demo compares with an empty one. "
-            "`make reset` empties it; `make live` goes on with what is there."
+            "`iot reset` empties it; `iot live` goes on with what is there."
         )
 
 
@@ -122,7 +105,3 @@ def _simulate(
                 break
             time.sleep(0.2)
     return found
-
-
-if __name__ == "__main__":
-    terminal.run(app, "python -m scripts.demo", hint)

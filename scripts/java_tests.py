@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from commands import terminal
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from jobs.tools import INSTALLED, flink_home, java_home, java_sources
 from scripts.stack.hints import hint
 from scripts.stack.install import compiler, install

@@ -1,6 +1,6 @@
 """python -m scripts.licences: what is used, in which version and under which licence, as Markdown (docs/licences.md).
 
-Python packages tell it in their metadata, jars in their POM or its parents, which the resolver of `make up` and `make
+Python packages tell it in their metadata, jars in their POM or its parents, which the resolver of `iot up` and `make
 check` has left in the local Maven repository.
 """
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import typer
 
 from commands import terminal
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.stack.hints import hint
 from scripts.stack.install import OPENSSL_CARRIER
 from scripts.stack.paths import DEFINITIONS

@@ -19,10 +19,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from commands import terminal
-from commands.producer import simulation_of
+from commands.simulate import simulation_of
+from infrastructure.home import ROOT
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client
-from infrastructure.settings import ROOT, Settings, load_settings
+from infrastructure.settings import Settings, load_settings
 from producer.resume import marks
 from producer.simulation import TICK_MS, TICKS_PER_DAY, Simulation, ticks_of
 from scripts import oracle
@@ -163,7 +164,7 @@ def _produce(
             time.sleep(SAMPLE_SECONDS)
         producer.send_signal(signal.SIGINT)
         if producer.wait(STOP_SECONDS):
-            raise UserError(f"the producer ended with {producer.returncode}: `make logs` may tell why")
+            raise UserError(f"the producer ended with {producer.returncode}: `iot logs` may tell why")
     finally:
         if producer.poll() is None:
             producer.kill()

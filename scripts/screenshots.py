@@ -6,7 +6,8 @@ import typer
 from rich.console import Console
 
 from commands import terminal
-from infrastructure.settings import ROOT, load_settings
+from infrastructure.home import ROOT
+from infrastructure.settings import load_settings
 from scripts import chromium
 from scripts.stack.hints import hint
 from topics.errors import UserError
@@ -20,7 +21,7 @@ PICTURES = (("board-light.png", "light", 1280, 1000), ("board-phone-dark.png", "
 
 @app.command()
 def main() -> None:
-    """Take them, into docs/; after `make demo`."""
+    """Take them, into docs/; after `iot demo`."""
     settings = load_settings()
     if not settings.board.url:
         raise UserError("IOT_BOARD is empty: there is no board to take pictures of")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import terminal
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.stack.hints import hint
 from topics.errors import UserError
 

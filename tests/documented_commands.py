@@ -14,15 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import dropwhile
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import typer.main
 from typer.core import TyperGroup
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
+from iot.__main__ import app as iot_app
 
-PROGRAMS: dict[str, Callable[[], Any]] = {}
+PROGRAMS: dict[str, Callable[[], Any]] = {
+    "iot": cache(lambda: typer.main.get_command(iot_app)),
+}
 """Programs of this repository that are started by their name, and what makes their click command."""
 
 PYTHON = re.compile(r"python(3(\.\d+)?)?")
@@ -30,6 +33,7 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|.*…")
 TARGET = re.compile(r"^([\w-]+)\s*:(?!=)", re.MULTILINE)
 _SEPARATORS = frozenset(["|", "||", "&&", ";", "&", "(", ")"])
+MAIN = 'if __name__ == "__main__":'
 _SUBSTITUTED = "SUBSTITUTED"
 
 
@@ -66,7 +70,9 @@ def _starts_one(text: str) -> bool:
 
 
 def _is_program(word: str) -> bool:
-    program = PurePath(word).name
+    directory, _, program = word.rpartition("/")
+    if directory and PurePath(directory).name != "bin":
+        return False
     return program == "make" or program in PROGRAMS or PYTHON.fullmatch(program) is not None
 
 
@@ -157,8 +163,8 @@ def _wrong_module(words: Sequence[str]) -> Iterator[str]:
         return  # somebody else's: pip, venv, pytest
     elif (app := _app(module, is_package=found.submodule_search_locations is not None)) is not None:
         yield from _wrong_words(app, f"python -m {module}", rest)
-    else:
-        yield f"{module} is no command: it has no `app`"
+    elif rest or MAIN not in Path(found.origin).read_text(encoding="utf-8"):
+        yield f"{module} is no command that takes this: it has no `app`"
 
 
 @cache

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import redis
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from ingest.records import Point
 from ingest.series_writer import SeriesWriter
 from jobs.tools import INSTALLED

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 import pytest
 from pydantic import TypeAdapter
 
-from infrastructure.settings import ROOT, variables
+from infrastructure.home import ROOT
+from infrastructure.settings import variables
 from tests.line_links import line_links, mended
 from tests.pages import CODE, name, pages, prose
 
@@ -71,7 +72,7 @@ def shown(value: object) -> str:
     if isinstance(value, timedelta):
         return str(ISO.dump_python(value, mode="json"))
     if isinstance(value, Path):
-        return value.relative_to(ROOT).as_posix()
+        return value.as_posix()
     return "(empty)" if value is None else str(value) or "(empty)"
 
 

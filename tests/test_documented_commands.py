@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from infrastructure.home import VARIABLE as HOME
 from infrastructure.settings import variables
 from tests.documented_commands import commands, wrong
 from tests.pages import blocks, inline_code, name, pages
@@ -33,7 +34,7 @@ def test_every_command_of_the_manual_can_be_given() -> None:
 
 
 def test_every_setting_that_a_page_names_exists() -> None:
-    known = {f"IOT_{variable.name.upper()}" for variable in variables()}
+    known = {HOME, *(f"IOT_{variable.name.upper()}" for variable in variables())}
     found = [
         f"{name(page)}:{number}: there is no setting {setting}"
         for page in MANUAL
@@ -61,6 +62,8 @@ def test_every_setting_that_a_page_names_exists() -> None:
         ("make up  # starts everything", [["make", "up"]]),
         ("it takes what it's told to make of it", []),
         ("docker-compose.yml", []),
+        ("docker compose run configure tar -C /var/lib/iot data", []),
+        (".venv/bin/iot up", [[".venv/bin/iot", "up"]]),
     ],
 )
 def test_commands_are_found_in_shell_and_in_what_commands_print(text: str, seen: list[list[str]]) -> None:
@@ -80,6 +83,10 @@ def test_commands_are_found_in_shell_and_in_what_commands_print(text: str, seen:
         "python -m scripts.bench --stage NAME",
         "python -m pip install x",
         "python -m board --help",
+        "python -m iot.reference",
+        "iot --version",
+        "iot --home DIRECTORY up",
+        "iot deadletter resend bad.jsonl --dry-run",
     ],
 )
 def test_what_can_be_given_is_not_complained_of(text: str) -> None:
@@ -105,6 +112,10 @@ def test_what_can_be_given_is_not_complained_of(text: str) -> None:
         ("python -m scripts.bench --stages job", "--stages"),
         ("python -m ingest export x [--form]", "--form"),
         ("curl $(python -m jobs jarr)", "'jarr'"),
+        ("python -m iot.reference all", "iot.reference is no command"),
+        ("iot upp", "'upp'"),
+        ("iot backfill FILE --in PREFIX", "--in"),
+        ("iot --hme DIRECTORY up", "--hme"),
         ("python3 scripts/containers/password.py", "no file scripts/containers/password.py"),
     ],
 )

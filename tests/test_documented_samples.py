@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from tests.pages import Block, blocks, pages
 from tests.test_documented_commands import SHELL
 from topics import catalogue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "guarantees.md"
 NAMED = re.compile(r"`((?:[\w]+/)*test_\w+\.py)`((?:,? ?`test_\w+`)+)")

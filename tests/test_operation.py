@@ -9,7 +9,8 @@ import pytest
 import yaml
 from prometheus_client.core import Metric
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from ingest.metrics import BridgeMetrics, Counts
 from jobs import metrics as job_metrics
 from jobs.account import Account, Checkpoint, Task

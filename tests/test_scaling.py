@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 from redis.crc import key_slot
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from producer.encoder import Encoder
 from producer.simulation import TICKS_PER_DAY, Simulation, site_names, ticks_of
 from scripts.oracle import expected

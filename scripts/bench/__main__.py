@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 
 from commands import terminal
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin
-from infrastructure.settings import ROOT
 from scripts import warm
 from scripts.bench import end_to_end, footprint, growth, hardware, ingest, job, latency, peers, producer, report
 from scripts.bench.dataset import Dataset

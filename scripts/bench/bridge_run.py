@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import offsets
 from infrastructure.redis.client import redis_client
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from topics.errors import UserError
 from topics.names import SERIES_TOPICS
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from commands.producer import simulation_of
+from commands.simulate import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, milliseconds

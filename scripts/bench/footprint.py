@@ -23,7 +23,7 @@ from scripts.stack.supervision import Stack
 MEMORY_BAR = 3 * 1024
 """MiB of everything together, under load."""
 START_BAR = 40
-"""Seconds that `make demo` may take when everything is installed; its days come on top of the start."""
+"""Seconds that `iot demo` may take when everything is installed; its days come on top of the start."""
 LOOK_SECONDS = 0.5
 SETTLE_SECONDS = 3
 BIGGEST = 10

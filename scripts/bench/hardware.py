@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.bench.peers import REQUIREMENTS
 from scripts.stack.paths import DEFINITIONS
 

@@ -9,9 +9,10 @@ import sys
 import zlib
 from typing import NamedTuple
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin
 from infrastructure.kafka.reader import read_topic
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from scripts.bench.dataset import Dataset
 from scripts.bench.measure import Contender, Goal, Measuring, Outcome, Stage, ratios
 from topics.errors import UserError

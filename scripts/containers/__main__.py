@@ -1,4 +1,4 @@
-"""python -m scripts.containers: what `make up` does beside starting processes, one step a container."""
+"""python -m scripts.containers: what `iot up` does beside starting processes, one step a container."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from infrastructure.home import ROOT
 from infrastructure.passwords import ADMIN
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from scripts.stack.paths import Paths
 from scripts.stack.processes import processes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from topics.errors import UnavailableError, UserError
 
-HINT = "On this machine `make up` starts Kafka, Redis and Flink, makes their passwords and compiles the job's Java."
+HINT = "On this machine `iot up` starts Kafka, Redis and Flink, makes their passwords and compiles the job's Java."
 
 
 def hint(error: UserError) -> str:

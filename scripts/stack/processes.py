@@ -16,8 +16,9 @@ import requests
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from infrastructure.home import ROOT
 from infrastructure.redis.client import redis_client
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from jobs.tools import CLIENT, INSTALLED, flink_environment, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import DEFINITIONS, Paths, redis_home

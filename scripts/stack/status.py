@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infrastructure import health, metrics_endpoint
+from infrastructure import health, home, metrics_endpoint
 from infrastructure.kafka import admin
 from infrastructure.kafka.lag import LagReader
 from infrastructure.metrics_endpoint import Samples
@@ -132,17 +132,24 @@ def look(settings: Settings, stack: Stack) -> Status:
     return replace(found, complaints=list(_complaints(settings, stack, found)))
 
 
+def show_places(settings: Settings, console: Console) -> None:
+    """Print whose system this is: where its settings, its catalogue and its data are."""
+    place = home.find()
+    elsewhere = [
+        f"{what} {path}"
+        for what, path in (("sensors:", settings.sensors), ("data:", settings.data_dir))
+        if not path.is_relative_to(place.directory)
+    ]
+    file = " with a file .env" if (place.directory / home.SETTINGS).exists() else ""
+    console.print(_list_of(("home", f"{place.directory} ({place.why}){file}"), *(("", each) for each in elsewhere)))
+
+
 def show(status: Status, console: Console) -> bool:
     """Print it; returns whether something is not well."""
     console.print(_process_table(status.processes))
     if isinstance(status.topics, list):
         console.print(_topic_table(status.topics))
-    facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_column()
-    for name, text in _facts(status):
-        facts.add_row(name, text)
-    console.print(facts)
+    console.print(_list_of(*_facts(status)))
     for complaint in status.complaints:
         console.print(f"[red]not well:[/] {escape(complaint)}")
     if not status.complaints:
@@ -221,7 +228,7 @@ def _rates(url: str) -> Rates | None:
 def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[str]:
     for process in status.processes:
         if process.state != "running":
-            yield f"{process.name} is {process.state}: `make up` starts it, {stack.log(process.name)} says why"
+            yield f"{process.name} is {process.state}: `iot up` starts it, {stack.log(process.name)} says why"
     yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
     if isinstance(status.job, Account) and status.job.dropped:
         yield f"{status.job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
@@ -234,11 +241,20 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
     if status.bridge is None and bridges and settings.monitoring.ingest_port:
         yield (
             f"the bridge has no /metrics at {settings.monitoring.ingest_url}: see {stack.log('ingest')}. "
-            "Another process on the port? Set IOT_INGEST_METRICS, then `make down` and `make up`"
+            "Another process on the port? Set IOT_INGEST_METRICS, then `iot down` and `iot up`"
         )
 
 
 # --- Showing
+
+
+def _list_of(*facts: tuple[str, str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True, min_width=12)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        table.add_row(name, text)
+    return table
 
 
 def _process_table(processes: list[ProcessState]) -> Table:
@@ -306,8 +322,8 @@ def _facts_of_bridge(bridge: Rates) -> Iterator[tuple[str, str]]:
     half, most = (bridge.within("iot_ingest_delay_seconds", share) for share in (0.5, 0.95))
     delay = f", stored within {_bound(half)} (half), {_bound(most)} (95 %)" if half and most else ""
     yield "bridge", f"{bridge.rate('iot_ingest_points_total'):,.0f} points/s{delay}"
-    yield "rejected", _counts(bridge.by_label("iot_ingest_rejected_total"))
-    yield "dead letters", _counts(bridge.by_label("iot_ingest_dead_letters_total"))
+    rejected, dead = (_counts(bridge.by_label(f"iot_ingest_{what}_total")) for what in ("rejected", "dead_letters"))
+    yield "rejected", f"{rejected}; dead letters: {dead}"
 
 
 def _times(status: Status) -> Iterator[str]:

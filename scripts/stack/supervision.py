@@ -19,7 +19,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from infrastructure.settings import Settings
 from scripts.stack import access
 from scripts.stack.checks import complaints
-from scripts.stack.install import install, missing
+from scripts.stack.install import STEPS, install, missing
 from scripts.stack.paths import Paths
 from scripts.stack.processes import Process, kafka_java, processes, program, write_configuration
 from topics.errors import UserError
@@ -40,17 +40,18 @@ class Stack:
         self.paths = Paths.of(settings)
         self._only = only
 
-    def up(self, said: Callable[[str], None] = lambda _: None) -> None:
+    def up(self, said: Callable[[str], None] = lambda _: None, detail: Callable[[str], None] = lambda _: None) -> None:
         """Install what is missing and start the processes; ready when this returns. Idempotent.
 
-        ``said`` receives a line for each step. Raises ``StackError`` or ``InstallError``.
+        ``said`` receives a line for each step as it begins, ``detail`` what the step is at. Raises ``StackError`` or
+        ``InstallError``.
         """
         if missing():
-            for part in install():
-                said(f"installing {part}")
+            for part in install(fetched=lambda size: detail(f"{size / 1e6:,.0f} MB")):
+                said(STEPS[part])
         if self.running():
             if not access.secrets_made(self.settings):
-                raise StackError("the stack that runs was started without logins: `make down` first, then `make up`")
+                raise StackError("the stack that runs was started without logins: `iot down` first, then `iot up`")
         else:
             if wrong := list(complaints(self.settings)):
                 raise StackError("\n".join(wrong))
@@ -62,7 +63,7 @@ class Stack:
             self.paths.temporary.mkdir()
             access.make_secrets(self.settings)
             write_configuration(self.settings, self.paths, self._only)
-            self._format_kafka()
+            self._format_kafka(said)
             said("starting Kafka, Redis and Flink")
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
@@ -73,6 +74,7 @@ class Stack:
                 self.start(process.name)
         for process in self._processes():
             if process.autostart:
+                detail(f"waiting for {process.name}")
                 self._wait(process.name, process.ready)
         access.grant(self.settings)
 
@@ -95,7 +97,7 @@ class Stack:
     def reset(self) -> None:
         """Delete all data, checkpoints and logs. The stack must be down."""
         if self.running():
-            raise StackError("the stack is running: `make down` first")
+            raise StackError("the stack is running: `iot down` first")
         for directory in (self.paths.data, self.paths.logs, self.paths.run, self.settings.data_dir / "secrets"):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -168,13 +170,14 @@ class Stack:
 
     def _rpc(self) -> Any:
         if not self.running():
-            raise StackError("the stack is down: `make up` starts it")
+            raise StackError("the stack is down: `iot up` starts it")
         transport = SupervisorTransport(None, None, f"unix://{self.paths.run / 'supervisor.sock'}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
-    def _format_kafka(self) -> None:
+    def _format_kafka(self, said: Callable[[str], None]) -> None:
         if (self.paths.data / "kafka" / "meta.properties").exists():
             return
+        said("formatting Kafka's storage")
         cluster = uuid.uuid4().hex[:22]
         command = [*kafka_java(self.settings, self.paths), "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
         done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from commands.steps import Steps
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings
 from scripts.stack.job import Said, refuse_old_results, sift_jobs, start_job
@@ -12,23 +13,21 @@ from topics.results import OldResultError
 
 
 def start(settings: Settings, console: Console) -> None:
-    """Start the stack and the job, telling each step, and say where to look. Goes on where it stopped."""
-    with console.status("starting") as status:
-
-        def said(line: str) -> None:
-            status.update(line)
-            console.print(line)
-
-        start_stack(settings, said)
-        start_job(settings, said)
+    """Start the stack and the job, showing each step, and say where to look. Goes on where it stopped."""
+    with Steps(console) as steps:
+        start_stack(settings, steps.begin, steps.detail)
+        start_job(settings, steps.begin)
     where_to_look(settings, console)
 
 
-def start_stack(settings: Settings, said: Said) -> Stack:
-    """Start the processes, make the topics, start the bridge, the exporter of metrics and the board. Idempotent."""
+def start_stack(settings: Settings, said: Said, detail: Said = lambda _: None) -> Stack:
+    """Start the processes, make the topics, start the bridge, the exporter of metrics and the board. Idempotent.
+
+    ``said`` receives a line for each step as it begins, ``detail`` what the step is at.
+    """
     stack = Stack(settings)
     was_down = not stack.running()
-    stack.up(said)
+    stack.up(said, detail)
     if was_down:
         sift_jobs(settings, said)
     try:
@@ -36,8 +35,9 @@ def start_stack(settings: Settings, said: Said) -> Stack:
     except OldResultError:
         stack.stop("ingest")
         raise
-    if created := admin.create(settings):
-        said(f"created {', '.join(created)}")
+    said("creating the topics")
+    admin.create(settings)
+    said("starting the bridge and the board" if settings.board.url else "starting the bridge")
     for name in {"ingest", "exporter", "board"} & {process["name"] for process in stack.states()}:
         stack.start(name)
     return stack
@@ -52,10 +52,10 @@ def where_to_look(settings: Settings, console: Console) -> None:
     for what, where in (
         *([("board", settings.board.local_url)] if settings.board.url else []),
         ("Flink's own pages", settings.flink.url),
-        ("series", f"{redis}, for instance TS.RANGE {settings.prefix}AggDayTH1 - +"),
-        ("topics", "python -m topics describe"),
+        ("series", f"iot redis TS.RANGE {settings.prefix}AggDayTH1 - +   ({redis})"),
+        ("topics", "iot topics describe"),
         ("metrics", ", ".join(f"{url}/metrics" for url in served) or "none, by the settings"),
-        ("all of it", "make status, make logs"),
-        ("stop it", "make down"),
+        ("all of it", "iot status, iot logs"),
+        ("stop it", "iot down"),
     ):
         console.print(f"  {what:<18} {where}", highlight=False, soft_wrap=True)

@@ -15,7 +15,8 @@ import pytest
 import redis
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from ingest.records import Point
 from ingest.series_writer import SeriesWriter
 from scripts import chromium

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from board.server import serve
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from scripts.stack.apart import free_ports
 from scripts.stack.processes import Process, processes
 from scripts.stack.supervision import Stack

@@ -20,8 +20,9 @@ import pytest
 import requests
 from confluent_kafka import KafkaError, Message, Producer
 
+from infrastructure.home import ROOT
 from infrastructure.kafka.client import kafka_options
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from operations import audit
 from producer.encoder import Encoder
 from producer.simulation import Simulation, ticks_of

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from commands.grafana import DIRECTORY, app
 from grafana_provisioning import build, seven
 from grafana_provisioning.frame import RANGES
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from topics import catalogue
 from topics.catalogue import Catalogue
 from topics.errors import UserError

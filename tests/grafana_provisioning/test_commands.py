@@ -18,7 +18,7 @@ from redis.exceptions import NoPermissionError
 
 from grafana_provisioning import build
 from grafana_provisioning.commands import command
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.oracle import Points
 from tests.redis_alone import START, Filled
 from topics import catalogue

@@ -17,7 +17,8 @@ from cryptography.x509.oid import NameOID
 from grafana_provisioning import data_source
 from grafana_provisioning.data_source import Tls
 from grafana_provisioning.push import FOLDER, FOLDER_UID
-from infrastructure.settings import ROOT, Settings, load_settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings, load_settings
 from topics.errors import UserError
 
 FILES = ROOT / "grafana_provisioning"

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from commands.grafana import DIRECTORY, app
 from grafana_provisioning.push import PushError
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.stack.apart import free_ports
 from tests.grafana_provisioning.grafana_server import TOKEN, FakeGrafana, serving
 from topics.errors import UserError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grafana_provisioning import build, rules
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from topics import catalogue
 
 SENSORS = catalogue.read(ROOT / "sensors.toml")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from infrastructure.health import read
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.health import PATIENCE, BridgeHealth
 from ingest.metrics import Counts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from ingest.records import Point, Records
 from tests.generated import records
 from tests.validity import CASES, SENT, TS, Case

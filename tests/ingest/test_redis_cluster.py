@@ -13,7 +13,8 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from ingest.records import Point
 from ingest.series_writer import SeriesWriter
 from jobs.tools import INSTALLED

@@ -11,9 +11,10 @@ import redis
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from tests.running import PATIENCE, wait_for
 from topics import catalogue
 from topics.names import AGGREGATES, DEAD_LETTERS, READINGS, REJECTED, SERIES_TOPICS

@@ -10,8 +10,9 @@ import sys
 import pytest
 from confluent_kafka import Producer
 
+from infrastructure.home import ROOT
 from infrastructure.kafka.client import kafka_options
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from operations.audit import Account, audit
 from topics import catalogue
 from topics.encoding import encode_heartbeat

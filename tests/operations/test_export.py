@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from commands import export as export_command
-from commands.ingest import app
+from infrastructure.home import ROOT
 from infrastructure.redis.client import redis_client
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from ingest.records import Point
 from ingest.series_writer import SeriesWriter
+from iot.__main__ import app
 from operations import series_reader
 from operations.export import Span, Target, export, format_of, span
 from scripts.stack.supervision import Stack
@@ -266,7 +267,7 @@ import itertools
 import sys
 
 from commands import terminal
-from commands.ingest import app
+from iot.__main__ import app
 from operations import series_reader
 
 
@@ -277,7 +278,7 @@ def for_ever(self, series, first, last):
 
 series_reader.SeriesReader.chunks = for_ever
 sys.argv[1:] = ["export", "TH1"]
-terminal.run(app, "python -m ingest")
+terminal.run(app, "iot")
 """
 """An export of a series without an end."""
 

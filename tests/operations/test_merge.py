@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from operations import audit, merge, results
 from scripts import oracle
 from tests.jobs.test_lateness import DAY, HOUR, House

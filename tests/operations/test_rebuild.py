@@ -11,13 +11,13 @@ import redis
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from commands.ingest import app
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from ingest.records import Point
 from ingest.series_writer import SeriesWriter
+from iot.__main__ import app
 from operations.rebuild import Counts, Rebuild
 from scripts.stack import access
 from tests.ingest.traffic import (

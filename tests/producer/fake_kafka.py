@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import TopicPartition
 
+from infrastructure.home import ROOT
 from infrastructure.kafka.publisher import Publisher, PublishError
-from infrastructure.settings import ROOT
 from producer.encoder import SIMULATION, TICK, Ticked
 from producer.resume import Mark
 from topics import catalogue

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from infrastructure.health import read
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from producer.health import EVERY, SILENT_SECONDS, ProducerHealth
 from scripts.stack.apart import free_ports
 from tests.infrastructure.kafka.mock_broker import mock_broker

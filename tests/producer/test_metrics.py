@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from math import inf
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from producer.metrics import ProducerMetrics
 from producer.run import run
 from producer.simulation import Simulation, site_names

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.publisher import Publisher
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from producer.encoder import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
 from tests.running import wait_for

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import reader
 from infrastructure.kafka.reader import TopicReadError
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from producer import resume
 from producer.encoder import SIMULATION, TICK, Encoder
 from producer.resume import Mark, ResumeError

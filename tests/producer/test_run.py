@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infrastructure.home import ROOT
 from infrastructure.kafka.publisher import PublishError
-from infrastructure.settings import ROOT
 from producer.encoder import Encoder, Ticked
 from producer.run import CHUNK, WAKE_SECONDS, Progress, first_tick, remaining, run
 from producer.simulation import TICK_MS, Simulation, site_names

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from producer.simulation import DECIMALS, TICK_MS, Readings, Simulation, site_names, ticks_of
 from topics import catalogue
 from topics.catalogue import Catalogue, Late, Sensor

@@ -33,11 +33,12 @@ from confluent_kafka.admin import (
 )
 from pydantic import SecretStr
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.passwords import password_of
 from infrastructure.redis.client import RedisUser, redis_client
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs.daily_aggregates import SPEC
 from scripts.stack import access

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.stack.apart import EPHEMERAL, free_ports
 
 

@@ -16,9 +16,10 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
+from iot.__main__ import app
 from scripts.stack import access, checks, supervision
-from scripts.stack.__main__ import app
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
 from scripts.stack.processes import processes
@@ -65,7 +66,7 @@ def test_a_start_deletes_what_killed_processes_have_left(elsewhere: Settings, mo
     stack.paths.temporary.mkdir(parents=True)
     (stack.paths.temporary / "liblz4-java-1.so").touch()
 
-    def no_further(_: Stack) -> None:
+    def no_further(*_: object) -> None:
         raise StackError("no further")
 
     monkeypatch.setattr(supervision, "missing", list)
@@ -176,7 +177,7 @@ def test_a_stack_from_before_there_were_logins_says_how_to_get_them(
     elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Stack, "running", lambda _: True)
-    with pytest.raises(StackError, match="started without logins: `make down` first, then `make up`"):
+    with pytest.raises(StackError, match="started without logins: `iot down` first, then `iot up`"):
         Stack(elsewhere).up()
 
 
@@ -193,11 +194,11 @@ def test_reset_deletes_the_passwords_too(elsewhere: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("command", "code", "said"),
-    [("down", 0, "the stack is down"), ("status", 1, "the stack is down: `make up` starts it")],
+    [("down", 0, "the stack is down"), ("status", 1, "the stack is down: `iot up` starts it")],
 )
 def test_the_commands_on_a_stack_that_is_down(elsewhere: Settings, command: str, code: int, said: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.stack", command],
+        [sys.executable, "-m", "iot", command],
         cwd=ROOT,
         env={**os.environ, **elsewhere.environment()},
         capture_output=True,
@@ -209,7 +210,7 @@ def test_the_commands_on_a_stack_that_is_down(elsewhere: Settings, command: str,
 
 
 def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.stack.__main__.load_settings", lambda **_: elsewhere)
+    monkeypatch.setattr("infrastructure.settings.load_settings", lambda **_: elsewhere)
     refused = CliRunner().invoke(app, ["reset"], input="n\n")
     assert refused.exit_code == 1
     assert elsewhere.data_dir.exists()

@@ -9,7 +9,7 @@ from email.message import Message
 import pytest
 from typer.testing import CliRunner
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts import licences, vulnerabilities
 from scripts.bench.peers import REQUIREMENTS as PEERS
 from scripts.stack.paths import DEFINITIONS

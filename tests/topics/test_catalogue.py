@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from producer.encoder import Encoder
 from producer.simulation import Simulation
 from tests.validity import FUTURE_TOLERANCE_MS, SENT

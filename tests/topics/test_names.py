@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from topics import catalogue
 from topics.names import AGGREGATES, DEAD_LETTERS, DEFAULT_SITE, READINGS, REJECTED, TOPICS, sensor_key
 from topics.series import (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from topics import catalogue
 from topics.catalogue import Catalogue, Sensor
 from topics.names import DEFAULT_SITE

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from tests.generated import records
 from tests.validity import CASES, FUTURE_TOLERANCE_MS, GOOD, LATEST, OBSERVED, PLAIN, SENT, TS, Case
 from topics import catalogue

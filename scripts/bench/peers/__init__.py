@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.passwords import ADMIN, password_of
-from infrastructure.settings import ROOT, milliseconds
+from infrastructure.settings import milliseconds
 from jobs.tools import flink_home
 from scripts.bench.dataset import Dataset
 from scripts.stack.processes import FLINK_CLASSPATH

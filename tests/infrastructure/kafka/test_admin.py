@@ -11,10 +11,11 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic
 
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.partition_states import describe
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from scripts.stack.supervision import Stack
 from tests.running import wait_for
 from topics.names import AGGREGATES, HISTORY, READINGS, REJECTED, SENSOR_CLASSES, TOPICS
@@ -129,11 +130,12 @@ def test_the_commands_on_a_broker(stack: Stack) -> None:
 
 
 QUICKLY = """
-from commands import terminal, topics
+from commands import terminal
 from infrastructure.kafka import admin
+from topics.__main__ import app
 
 admin.TIMEOUT = 1
-terminal.run(topics.app, "python -m topics")
+terminal.run(app, "python -m topics")
 """
 
 

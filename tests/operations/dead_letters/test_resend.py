@@ -13,12 +13,13 @@ from confluent_kafka import Message, Producer
 from typer.testing import CliRunner
 
 from commands import backfill_session
-from commands.topics import app
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.reader import read_topic
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
+from iot.__main__ import app
 from operations import audit, clock
 from operations.dead_letters import repair_file, resend
 from operations.dead_letters.letters import letters, resent

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from producer.backfill.block import Block
 from producer.backfill.csv_file import open_csv
 from producer.backfill.lines import Truncated

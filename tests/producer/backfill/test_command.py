@@ -18,10 +18,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from commands import backfill_session
 from commands.backfill_session import send
+from infrastructure.home import ROOT
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.publisher import Publisher
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from producer.backfill.run import run
 from producer.encoder import SIMULATION
 from producer.resume import ResumeError, marks
@@ -349,5 +350,5 @@ def test_nothing_to_send_is_an_error(settings: Settings, tmp_path: Path, backfil
 def test_the_options_of_the_simulation_do_not_go_with_a_backfill() -> None:
     command = [sys.executable, "-m", "producer", "--days", "3", "backfill", "a.csv", "--into", "x."]
     ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert "--days is for the simulation" in ended.stderr
+    assert ended.returncode == 2
+    assert "No such option: --into" in ended.stderr

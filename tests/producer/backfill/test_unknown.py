@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from producer.backfill.unknown import NAMES, Unknown
 from tests.producer.backfill.reading_files import SENSORS, START
 from topics import catalogue

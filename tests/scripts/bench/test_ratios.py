@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.bench import ingest, job
 from scripts.bench.__main__ import filled
 from scripts.bench.dataset import Dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 from scripts.bench import report
 from scripts.bench.measure import Goal, Row, Stage
 from scripts.bench.plot import drawn

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from infrastructure import settings as settings_module
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from scripts.containers.passwords import filled
 
 FILE = ROOT / "docker-compose.yml"

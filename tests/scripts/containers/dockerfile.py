@@ -7,7 +7,7 @@ import shlex
 from functools import cache
 from pathlib import Path
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
 
 FILE = ROOT / "Dockerfile"
 

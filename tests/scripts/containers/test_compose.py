@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infrastructure.settings import ROOT, Settings
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings
 from scripts.stack.paths import DEFINITIONS
 from tests.scripts.containers import compose_file
 from tests.scripts.containers.compose_file import UnsetError, given, mounts, ours, project, resolve, services

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infrastructure.settings import ROOT, Settings, variables
+from infrastructure.home import ROOT
+from infrastructure.settings import Settings, variables
 from jobs.tools import INSTALLED, flink_home, java_home
 from scripts.stack import access
 from scripts.stack.paths import Paths, redis_home

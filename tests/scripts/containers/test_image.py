@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.settings import ROOT
+from infrastructure.home import ROOT
+from iot.sections import SECTIONS
 from jobs.tools import JAVA, flink_home, java_home, java_sources
 from scripts.licences import pinned
 from tests.scripts.containers.compose_file import command, mounts, ours, services
@@ -116,7 +117,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return image(IMAGE, tmp_path_factory.mktemp("image"))
 
 
-COMMANDS = sorted({tuple(command(s)[2:]) for s in ours().values() if command(s)[:2] == ["python", "-m"]})
+COMMANDS = sorted(
+    {tuple(command(s)[2:]) for s in ours().values() if command(s)[:2] == ["python", "-m"]}
+    | {
+        ("iot", entry.name)
+        for entries in SECTIONS.values()
+        for entry in entries
+        if not entry.target.startswith("scripts.")
+    }
+)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -126,6 +135,13 @@ def test_the_image_has_all_that_a_command_imports(words: tuple[str, ...], whole:
     done = run(whole, blocked, *words, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_what_is_of_the_local_stack_alone_is_told(whole: Path) -> None:
+    done = run(whole, only_in("requirements-dev.txt", "requirements.txt"), "iot", "up")
+    assert done.returncode == 1
+    assert "this command is one of the local stack, which is not part of the image" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_servers_configuration_is_written_in_the_image(whole: Path, tmp_path: Path) -> None:

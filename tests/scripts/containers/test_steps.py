@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from infrastructure.home import ROOT
 from infrastructure.passwords import USABLE, password_of
-from infrastructure.settings import ROOT, Settings
+from infrastructure.settings import Settings
 from jobs import cluster
 from jobs.daily_aggregates import SPEC
 from scripts.containers import __main__ as steps

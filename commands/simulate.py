@@ -1,4 +1,4 @@
-"""python -m producer: simulated sensors that publish to dailyAggr; and readings from files."""
+"""iot simulate, python -m producer: simulated sensors that publish to dailyAggr."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from commands.backfill import backfill
 from infrastructure import logs, metrics_endpoint
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.watchdog import ClientStuckError
@@ -30,14 +29,11 @@ from topics.errors import UserError
 
 START = "2020-01-01"
 
-app = typer.Typer(pretty_exceptions_enable=False)
 console = Console(stderr=True)
 log = logs.get(__name__)
 
 
-@app.callback(invoke_without_command=True)
-def main(
-    context: typer.Context,
+def simulate(
     days: Annotated[
         int | None,
         typer.Option(min=1, help="Days that are closed downstream in the end.", show_default="until Ctrl-C"),
@@ -48,26 +44,17 @@ def main(
     ] = "1",
     seed: Annotated[int, typer.Option(help="Names the values: the same seed gives the same readings.")] = 1,
     sites: Annotated[int, typer.Option(min=1, help="Houses: home, site-0002, site-0003, …")] = 1,
-    sensors: Annotated[Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS")] = None,
+    sensors: Annotated[
+        Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS", resolve_path=True)
+    ] = None,
 ) -> None:
     """Simulate houses and publish their readings to dailyAggr.
 
     Stopped (Ctrl-C, SIGTERM) and started again it goes on where the topic ends: no gap, no double. Exits with 1 when
-    a reading was not acknowledged. With the command backfill it sends readings from files instead.
+    a reading was not acknowledged.
     """
-    if context.invoked_subcommand is not None:
-        if given := [n for n in context.params if getattr(context.get_parameter_source(n), "name", "") != "DEFAULT"]:
-            raise UserError(f"--{given[0]} is for the simulation; options of a command stand behind it")
-        return
-    simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
-
-
-def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
-    """Simulate until the days are over, or until Ctrl-C; the parameters are the options of the command.
-
-    A process whose Kafka client is stuck is restarted as what it was started as, and goes on where the topic
-    ends: what is not acknowledged may be there or not, and a second client beside the first could not know.
-    """
+    # A second client beside a stuck one could not know whether what is not acknowledged is there: a process that
+    # starts as this one did reads it from the topic.
     try:
         _simulate(days=days, start=start, speed=speed, seed=seed, sites=sites, sensors=sensors)
     except ClientStuckError as error:
@@ -108,9 +95,6 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
     seconds = time.monotonic() - began
     done = run.Progress(0, publisher.sent, publisher.heartbeats, publisher.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({publisher.sent / seconds:,.0f}/s)", highlight=False)
-
-
-app.command()(backfill)
 
 
 def described(progress: run.Progress) -> str:
