@@ -207,7 +207,7 @@ def _behind_flags(command: Any, words: Sequence[str]) -> list[str]:
 
 def _parse(command: Any, called: str, words: Sequence[str]) -> None:
     """Raise click's error for an option, a value or an argument that the command does not take."""
-    context = command.context_class(command, info_name=called)
+    context = command.context_class(command, info_name=called, **command.context_settings)
     # `[--from]` says that there is the option; what it takes is another matter.
     optional = [word.strip("[]") for word in words if word.startswith("[--")]
     known = {name for parameter in command.get_params(context) for name in (*parameter.opts, *parameter.secondary_opts)}

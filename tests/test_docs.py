@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from infrastructure.home import ROOT
 from infrastructure.settings import variables
 from tests.line_links import line_links, mended
-from tests.pages import CODE, name, pages, prose
+from tests.pages import CODE, inline_code, name, pages, prose
 
 ISO = TypeAdapter(timedelta)
 LINK = re.compile(r"\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+\"[^\"]*\")?\s*\)")
@@ -174,3 +174,18 @@ def test_the_glossary_is_short_and_explains_words_that_are_used() -> None:
         if not re.search(rf"\b{re.escape(word)}", others, re.IGNORECASE)
     ]
     assert not unused
+
+
+def test_every_path_that_a_page_names_exists() -> None:
+    tops = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    missing = [
+        f"{where}: there is no {path}"
+        for page in pages()
+        if name(page) != "CHANGELOG.md"
+        for where, path in inline_code(page)
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", path)
+        and path.split("/")[0] in tops
+        # The page of guarantees names tests from below tests/.
+        and not any((base / path).exists() for base in (ROOT, ROOT / "tests"))
+    ]
+    assert not missing, "\n".join(missing)

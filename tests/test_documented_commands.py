@@ -85,6 +85,8 @@ def test_commands_are_found_in_shell_and_in_what_commands_print(text: str, seen:
         "python -m board --help",
         "python -m iot.reference",
         "iot --version",
+        "iot redis TS.RANGE AggDayTH1 - +",
+        "iot redis --user viewer PING",
         "iot --home DIRECTORY up",
         "iot deadletter resend bad.jsonl --dry-run",
     ],
