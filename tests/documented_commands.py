@@ -130,7 +130,8 @@ def _wrong_command(command: list[str]) -> Iterator[str]:
         yield from _wrong_words(PROGRAMS[program](), program, words)
     elif words[:1] == ["-m"]:
         yield from _wrong_module(words[1:])
-    elif words and words[0].endswith(".py") and not (ROOT / words[0]).is_file():
+    # A file without a directory is the reader's own.
+    elif words and "/" in words[0] and words[0].endswith(".py") and not (ROOT / words[0]).is_file():
         yield f"there is no file {words[0]}"
 
 
