@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
 
+from infrastructure.home import ROOT
 from infrastructure.home import VARIABLE as HOME
 from infrastructure.settings import variables
 from tests.documented_commands import commands, wrong
@@ -15,6 +18,11 @@ from tests.pages import blocks, inline_code, name, pages
 SETTING = re.compile(r"\bIOT_[A-Z][A-Z_]*[A-Z]\b")
 SHELL = ("", "bash", "console", "sh")
 """Languages of the blocks in which commands are looked for."""
+
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
+    "packages"
+]
+"""The packages of the project."""
 
 MANUAL = [page for page in pages() if name(page) != "CHANGELOG.md"]
 """What tells how it is now. The changelog names commands and settings that are gone."""
@@ -30,6 +38,29 @@ def test_every_command_of_the_manual_can_be_given() -> None:
     shown = list(_shown())
     assert sum(len(commands(text)) for _, text in shown) > 150
     found = [f"{where}: {complaint}" for where, text in shown for complaint in wrong(text)]
+    assert not found, "\n".join(found)
+
+
+def _said() -> Iterator[tuple[str, str]]:
+    """Commands in backticks in what the code says, its errors and docstrings; a value that it fills in is X."""
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.JoinedStr(values=parts):
+                        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in parts)
+                    case ast.Constant(value=str(text)):
+                        pass
+                    case _:
+                        continue
+                for command in re.findall(r"`+((?:iot|make|python -m) [^`]+)`", text):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", command
+
+
+def test_every_command_that_an_error_or_a_hint_names_can_be_given() -> None:
+    said = list(_said())
+    assert len(said) > 50
+    found = [f"{where}: {complaint}" for where, text in said for complaint in wrong(text)]
     assert not found, "\n".join(found)
 
 

@@ -97,7 +97,7 @@ def read(path: Path) -> list[Repaired]:
             value = _bytes(line)
         except (ValueError, RecursionError) as error:
             raise UserError(
-                f"{path}, line {number:,} is no dead letter as `iot deadletter --output` writes one: {_why(error)}"
+                f"{path}, line {number:,} is no dead letter as `iot deadletter --output FILE` writes one: {_why(error)}"
             ) from error
         if (origin := Origin.parse(line.origin)) is None:
             raise UserError(f"{path}, line {number}: origin {shown(line.origin, 80)!r} names no record")
