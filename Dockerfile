@@ -12,7 +12,8 @@ FROM packages AS jar
 COPY requirements-build.txt ./
 RUN .venv/bin/python -m pip install --require-hashes --requirement requirements-build.txt
 COPY topics/__init__.py topics/errors.py topics/
-COPY infrastructure/__init__.py infrastructure/home.py infrastructure/settings.py infrastructure/
+COPY infrastructure/__init__.py infrastructure/home.py infrastructure/settings.py infrastructure/wrong_settings.py \
+    infrastructure/
 COPY jobs/__init__.py jobs/tools.py jobs/
 COPY jobs/java/src/main/ jobs/java/src/main/
 COPY scripts/__init__.py scripts/

@@ -107,7 +107,7 @@ def read(directory: Path = DIRECTORY) -> dict[str, Dashboard]:
     """Every dashboard, by its name. Raises ``UserError`` when there is none, or for what cannot be drawn."""
     files = sorted(directory.glob("*.json"))
     if not files:
-        raise UserError(f"there are no dashboards in {directory}: python -m grafana_provisioning build")
+        raise UserError(f"there are no dashboards in {directory}: iot grafana build")
     found = {}
     for file in files:
         try:

@@ -37,7 +37,7 @@ def audit(prefix: Prefix = None) -> None:
         (account.open, "  belong to a day that is still open"),
         (account.replaced, "  belong to a day that a backfill has replaced"),
         (account.dead_letters, "dead letters, of which"),
-        (account.resendable, "  would be valid by now: `python -m topics deadletter --pending`"),
+        (account.resendable, "  would be valid by now: `iot deadletter --pending`"),
     ):
         console.print(f"{number:>14,}  {what}", highlight=False)
     for line in account.unexplained:

@@ -167,7 +167,7 @@ def _show(tally: Tally, judge: Judge, messages: Messages, publisher: Publisher, 
 
 def _conclude(tally: Tally, judge: Judge, into: str, known: Catalogue, path: Path) -> None:
     """What is to be done now. Raises ``UserError`` when that is to mend something."""
-    again = f"then `python -m topics delete --prefix {shlex.quote(into)}`, and run this again"
+    again = f"then `iot topics delete --prefix {shlex.quote(into)}`, and run this again"
     wrong = [
         f"{file} broke off: {why}. What stands before counts. Get the whole file, {again}."
         for file, why in tally.broken.items()
@@ -183,8 +183,8 @@ def _conclude(tally: Tally, judge: Judge, into: str, known: Catalogue, path: Pat
     if wrong:
         raise UserError("\n".join(wrong))
     result.print("next:")
-    result.print(f"  python -m jobs replay --source {into}")
-    result.print(f"  python -m jobs merge {into}")
+    result.print(f"  iot replay --source {into}")
+    result.print(f"  iot merge {into}")
 
 
 def _advice(unknown: Unknown, known: Catalogue, path: Path) -> str:

@@ -73,9 +73,7 @@ def list_(
     if output is not None:
         mine = (each for each in wanted if each.origin and each.origin.topic == settings.prefix + READINGS)
         count = repair_file.write(output, mine, force=force)
-        console.print(
-            f"\n{count:,} in {output}; when they are repaired:\n  python -m topics deadletter resend {output}"
-        )
+        console.print(f"\n{count:,} in {output}; when they are repaired:\n  iot deadletter resend {output}")
 
 
 def resend_(
@@ -91,8 +89,8 @@ def resend_(
     settings = load_settings()
     sensors = catalogue.read(settings.sensors)
     repaired = repair_file.read(file)
-    if settings.prefix + READINGS not in admin.partitions(settings.kafka):
-        raise UserError(f"there is no topic {settings.prefix + READINGS}: `python -m topics create` makes it")
+    if settings.prefix + READINGS not in (there := admin.partitions(settings.kafka)):
+        raise UserError(admin.no_topic(settings.prefix + READINGS, there))
     with Console(stderr=True).status("reading the topics"):
         plan = resend.plan(settings, sensors, repaired, wall=time.time_ns() // 1_000_000)
     history = file.with_name(file.name + HISTORY_SUFFIX)
@@ -112,7 +110,7 @@ def _list(found: list[Letter], last: int) -> None:
     if not newest:
         return
     if len(newest) < len(found):
-        console.print(f"the newest {len(newest)}:")
+        console.print(f"the newest {len(newest):,}:")
     table = _table("origin", "received (UTC)", "reason", "key")
     for letter in newest:
         table.add_row(
@@ -160,9 +158,9 @@ def _tell(plan: resend.Plan, lines: int, history: Path, settings: Settings, *, d
     if plan.too_late and not dry_run:
         console.print(
             f"\nwhat is too late goes the way of history:\n"
-            f"  python -m producer backfill {history} --into {settings.prefix}{INTO}\n"
-            f"  python -m jobs replay --source {settings.prefix}{INTO}\n"
-            f"  python -m jobs merge {settings.prefix}{INTO}",
+            f"  iot backfill {history} --into {settings.prefix}{INTO}\n"
+            f"  iot replay --source {settings.prefix}{INTO}\n"
+            f"  iot merge {settings.prefix}{INTO}",
             markup=False,
         )
 
@@ -175,7 +173,7 @@ def _list_refused(refused: Iterable[resend.Refused]) -> None:
 
 
 def _write_history(path: Path, too_late: list[resend.Ready]) -> None:
-    """The readings as a long form that `python -m producer backfill` reads; no file where there are none."""
+    """The readings as a long form that `iot backfill` reads; no file where there are none."""
     try:
         if not too_late:
             path.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def run(spec: JobSpec) -> None:
             Path | None, typer.Option(help="The sensor catalogue.", show_default="IOT_SENSORS", resolve_path=True)
         ] = None,
         bounds: Annotated[
-            str | None, typer.Option(help="A bounded run: what `python -m jobs replay` passes on.", hidden=True)
+            str | None, typer.Option(help="A bounded run: what `iot replay` passes on.", hidden=True)
         ] = None,
         explain: Annotated[bool, typer.Option("--explain", help="Print Flink's plan and submit nothing.")] = False,
     ) -> None:

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infrastructure.settings import load_settings
+from topics.reading import LATEST_TS
+from topics.wording import instant
 
 if TYPE_CHECKING:
-    from operations.export import Progress as Exported
-    from operations.export import Report
+    from operations.export import Exported, Report, Span
+    from operations.export import Progress as Moved
 
 BAR_AFTER_SECONDS = 2
 
@@ -50,20 +52,35 @@ def export(
 ) -> None:
     """Write stored points as CSV, Parquet or JSON.
 
-    One row a point. Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series
-    of IOT_PREFIX only, which is left out of their keys. Redis is only read.
+    One row a point. Without points in that time, the output has its columns alone, and standard error says which time
+    has some. Columns: series (its key), site, sensor, kind (raw, AggDay, …), unit, time (UTC), value. Series of
+    IOT_PREFIX only, which is left out of their keys. Redis is only read.
     """
     from operations import export as exporting  # late: it brings pandas, which the bridge has no need of
 
+    span = exporting.span(first, last)
     with _bar() as report:
-        exporting.export(
+        done = exporting.export(
             load_settings(),
             series,
-            exporting.span(first, last),
+            span,
             exporting.Target(exporting.format_of(form, output), output, force=force),
             wide=wide,
             report=report,
         )
+    if not done.points:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"no points{_asked(span)}: {_held(done)}")
+
+
+def _asked(span: Span) -> str:
+    """The span as far as somebody has given it."""
+    first = f" from {instant(span.first)}" if span.first else ""
+    return first + (f" to {instant(span.last)}" if span.last < LATEST_TS else "")
+
+
+def _held(done: Exported) -> str:
+    have = f"the {done.series:,} series that match have" if done.series > 1 else "the series that matches has"
+    return have + (f" points from {instant(done.held.first)} to {instant(done.held.last)}" if done.held else " none")
 
 
 @contextmanager
@@ -75,7 +92,7 @@ def _bar() -> Iterator[Report]:
     task = bar.add_task("", done="")
     began = time.monotonic()
 
-    def report(done: Exported) -> None:
+    def report(done: Moved) -> None:
         text = f"{done.points:,} points, series {done.current + 1} of {done.series}"
         bar.update(task, total=done.series, completed=done.current + done.share, done=text)
         if console.is_terminal and time.monotonic() - began > BAR_AFTER_SECONDS:

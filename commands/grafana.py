@@ -51,7 +51,7 @@ def build_dashboards(
             file.write_text(text, encoding="utf-8")
             console.print(f"{name:<16} written")
     if stale:
-        raise UserError(f"not what the builder gives: {', '.join(stale)}. Run: python -m grafana_provisioning build")
+        raise UserError(f"not what the builder gives: {', '.join(stale)}. Run: iot grafana build")
 
 
 @app.command("push")

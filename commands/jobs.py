@@ -14,6 +14,7 @@ from jobs import cluster
 from jobs.daily_aggregates import SPEC
 from jobs.tools import job_jar, local_tools
 from topics.errors import UserError
+from topics.wording import duration
 
 app = typer.Typer(
     help="Submit, list and stop the Flink job.",
@@ -52,13 +53,17 @@ def list_() -> None:
     """Show the jobs that run, with their newest checkpoint."""
     settings = load_settings()
     now = datetime.now(UTC)
-    for job in cluster.jobs(settings):
+    running = cluster.jobs(settings)
+    if not running:
+        console.print(f"no job runs at {settings.flink.url}")
+    for job in running:
         checkpoint = cluster.last_checkpoint(settings, job.id)
         taken = "no checkpoint yet"
         if checkpoint:
             age = now - datetime.fromtimestamp(checkpoint["latest_ack_timestamp"] / 1000, UTC)
             size = checkpoint["state_size"] / 1024
-            taken = f"checkpoint {checkpoint['id']}, {age.total_seconds():.0f} s old, {size:,.0f} KiB"
+            old = duration(1000 * age.total_seconds())
+            taken = f"checkpoint {checkpoint['id']}, {old} old, {size:,.0f} KiB"
         started = datetime.fromtimestamp(job.started / 1000, UTC)
         console.print(f"{job.id}  {job.name:<24}  {job.state:<10}  since {started:%Y-%m-%d %H:%M:%S} UTC  {taken}")
 
@@ -73,7 +78,7 @@ def stop(
     job = job or cluster.find(settings, SPEC).id
     with console.status("taking a savepoint"):
         savepoint = cluster.stop(settings, SPEC, job)
-    console.print(f"job {job} has stopped; go on with: python -m jobs submit --from {savepoint}")
+    console.print(f"job {job} has stopped; go on with: iot jobs submit --from {savepoint}")
 
 
 @app.command()

@@ -97,9 +97,9 @@ def replay(
         return
     with console.status("writing the series"):
         replaying.store(replayed)
-    console.print(f"the series of {into} hold it; `python -m topics delete --prefix {into}` deletes the topics")
+    console.print(f"the series of {into} hold it; `iot topics delete --prefix {into}` deletes the topics")
     if source is not None:
-        console.print(f"take it over into the live results: python -m jobs merge {source}")
+        console.print(f"take it over into the live results: iot merge {source}")
 
 
 def _show(replayed: replaying.Replayed, shown: int | None) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from infrastructure.proxies import keep_local_direct
 from topics.errors import UserError
 
 
@@ -17,6 +18,7 @@ def run(app: typer.Typer, name: str, hint: Callable[[UserError], str] = lambda _
 
     ``hint`` adds to the error what only the caller knows, for instance how a server is started here.
     """
+    keep_local_direct()
     try:
         app(prog_name=name)
     except UserError as error:

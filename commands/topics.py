@@ -11,8 +11,9 @@ from rich.table import Table
 
 from commands.progress import progress
 from infrastructure.kafka import admin, partition_states
-from infrastructure.settings import load_settings
+from infrastructure.settings import Settings, load_settings
 from operations import migrate as migration
+from topics.wording import of_prefix
 
 app = typer.Typer(
     help="Create, describe and delete the topics.",
@@ -65,7 +66,7 @@ def describe(prefix: Prefix = None) -> None:
             *(f"{state.lag[g]:,}" if g in state.lag else "–" for g in groups),
         )
     if not table.row_count:
-        raise admin.TopicError("there are no topics: `python -m topics create` makes them")
+        raise admin.TopicError(f"{_none_there(settings)}; `iot topics create` makes them")
     console.print(table, highlight=False)
     for topic, entries in admin.configured(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)
@@ -84,8 +85,10 @@ def migrate(prefix: Prefix = None) -> None:
     if done.records:
         console.print(f"{done.records:>14,}  records rewritten, headers kept", highlight=False)
         console.print(f"{done.results:>14,}  results stand, the same as before", highlight=False)
-    else:
+    elif admin.existing(settings):
         console.print("there is nothing to migrate")
+    else:
+        console.print(f"there is nothing to migrate: {_none_there(settings)}", highlight=False)
 
 
 @app.command()
@@ -93,13 +96,22 @@ def delete(
     prefix: Prefix = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete the topics and everything in them."""
+    """Delete the topics and everything in them. That there are none is no error, and is said."""
     settings = load_settings(prefix=prefix)
     there = sorted(admin.existing(settings))
-    if there and not yes:
+    if not there:
+        console.print(f"nothing is deleted: {_none_there(settings)}", highlight=False)
+        return
+    if not yes:
         typer.confirm(f"Delete {', '.join(there)} and every reading in them?", abort=True)
     for name in admin.delete(settings):
         console.print(f"{name:<40} deleted")
+
+
+def _none_there(settings: Settings) -> str:
+    """That there are no topics with this prefix, and which prefixes have some."""
+    there = admin.partitions(settings.kafka)
+    return f"there are no topics {of_prefix(settings.prefix)}; {admin.elsewhere(there)}"
 
 
 def _utc(timestamp: int | None) -> str:

@@ -17,6 +17,7 @@ from grafana_api.grafana_api import GrafanaClientError, GrafanaException
 from grafana_api.grafana_face import GrafanaFace
 
 from grafana_provisioning.data_source import PLUGIN_VERSION, TYPE
+from infrastructure.proxies import through_proxy
 from topics.errors import UserError
 
 Json = dict[str, Any]
@@ -118,7 +119,7 @@ class Grafana:
                     "dashboard": {**dashboard, "id": None},
                     "folderUid": folder_uid,
                     "overwrite": True,
-                    "message": "python -m grafana_provisioning push",
+                    "message": "iot grafana push",
                 }
             )
         return "created" if there is None else "updated"
@@ -154,6 +155,7 @@ class Grafana:
         except requests.RequestException as error:
             raise PushError(
                 f"no Grafana answers at {self._url}: does it run? Give its address by --url. ({error})"
+                f"{through_proxy(self._url)}"
             ) from error
         except GrafanaException as error:
             raise PushError(self._advice(error, doing)) from error

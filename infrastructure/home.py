@@ -25,7 +25,7 @@ class Home(NamedTuple):
 
 
 def find() -> Home:
-    """The directory that IOT_HOME names (``iot --home``), else the nearest one that is somebody's home, else ``ROOT``.
+    """The directory that IOT_HOME names (or --home), else the nearest one that is somebody's home, else ``ROOT``.
 
     The nearest is sought from the working directory upwards: it holds a catalogue, or a ``.env`` with a setting of
     ours, and belongs to the user or to root, since what it says is obeyed. Raises ``UserError`` when IOT_HOME names

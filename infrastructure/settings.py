@@ -8,6 +8,8 @@ on them.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -17,9 +19,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from infrastructure import home
+from infrastructure.wrong_settings import described, no_such, unknown
 from topics.errors import UserError
 
 
@@ -52,6 +55,24 @@ USER = r"^[A-Za-z0-9_.@-]{0,64}$"
 MEMORY = r"^\d+[mg]$"
 NAME = r"[A-Za-z0-9_.-]+"
 """A host's name or IPv4 address."""
+SERVERS = r"^[^,\s]+:\d{1,5}(,[^,\s]+:\d{1,5})*$"
+HTTP = r"^https?://[^@\s]+$"
+LISTENING = r"^[A-Za-z0-9_.:-]+$"
+BOARD = rf"^(http://{NAME}:\d{{1,5}})?$"
+NAMES = rf"^({NAME}(,{NAME})*)?$"
+HOST_PORT = r"^([A-Za-z0-9_.-]+:\d{1,5})?$"
+PATTERNS = {
+    f"^{PREFIX}$": "must be at most 64 letters, digits, and characters of _.-",
+    USER: "must be at most 64 letters, digits, and characters of _.@-",
+    MEMORY: "must be a size in MiB or GiB, as 512m or 1g",
+    SERVERS: "must be HOST:PORT, or several of them with commas between, as 127.0.0.1:9092",
+    HTTP: "must be an address as http://HOST:PORT, without user and password",
+    LISTENING: "must be an address to listen on, as 127.0.0.1, without http:// and path",
+    BOARD: "must be an address as http://127.0.0.1:8000, or empty",
+    NAMES: "must be names of hosts with commas between",
+    HOST_PORT: "must be HOST:PORT, or empty",
+}
+"""What a value must be that does not match."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """This machine's names for itself."""
 ANY = "0.0.0.0"  # noqa: S104 - only who sets it listens there
@@ -68,6 +89,14 @@ def at(host: str, port: int) -> str:
         return ""
     host = {ANY: "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _check_port(url: str, form: str) -> None:
+    """Raise ``ValueError`` when a URL has a port that is none."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError(f"its port must be a number up to 65,535: {form}") from None
 
 
 def _setting(variable: str, default: Any, description: str, **rules: Any) -> Any:
@@ -116,7 +145,9 @@ class SystemSettings(_Places):
 class KafkaSettings(_Places):
     """Where Kafka is, and who logs in to it."""
 
-    servers: str = _setting("IOT_KAFKA", "127.0.0.1:9092", "Kafka bootstrap servers, host:port[,host:port]")
+    servers: str = _setting(
+        "IOT_KAFKA", "127.0.0.1:9092", "Kafka bootstrap servers, host:port[,host:port]", pattern=SERVERS
+    )
     user: str = _setting("IOT_KAFKA_USER", "iot", "who logs in to Kafka, by SASL/SCRAM; empty: no login", pattern=USER)
     password: SecretStr = _setting(
         "IOT_KAFKA_PASSWORD", NO_PASSWORD, "empty: in the file `kafka_password` of IOT_SECRETS"
@@ -176,8 +207,10 @@ class RedisSettings(_Places):
     def _address_alone(cls, url: str) -> str:
         if "@" in url:  # the address is shown and logged
             raise ValueError("users and passwords do not belong into the address: see IOT_REDIS_INGEST_USER")
+        form = "give it as redis://HOST:PORT/0, or rediss://HOST:PORT/0 with TLS"
         if urlsplit(url).scheme not in ("redis", "rediss"):
-            raise ValueError("give it as redis://HOST:PORT/0, or rediss://HOST:PORT/0 with TLS")
+            raise ValueError(form)
+        _check_port(url, form)
         return url
 
     @property
@@ -189,7 +222,13 @@ class RedisSettings(_Places):
 class FlinkSettings(_Group):
     """Where the Flink cluster is."""
 
-    url: str = _setting("IOT_FLINK", "http://127.0.0.1:8081", "REST address of the Flink JobManager")
+    url: str = _setting("IOT_FLINK", "http://127.0.0.1:8081", "REST address of the Flink JobManager", pattern=HTTP)
+
+    @field_validator("url")
+    @classmethod
+    def _port_is_one(cls, url: str) -> str:
+        _check_port(url, "give it as http://HOST:PORT")
+        return url
 
     @property
     def host(self) -> str:
@@ -285,7 +324,7 @@ class MonitoringSettings(_Group):
         "IOT_METRICS_HOST",
         "127.0.0.1",
         "address on which /metrics and /health are served; 0.0.0.0: on every one",
-        pattern=r"^[A-Za-z0-9_.:-]+$",
+        pattern=LISTENING,
     )
     producer_port: int = _port("IOT_PRODUCER_METRICS", 9251, "port of the producer's /metrics and /health; 0: none")
     ingest_port: int = _port("IOT_INGEST_METRICS", 9252, "port of the bridge's /metrics and /health; 0: none")
@@ -319,13 +358,13 @@ class BoardSettings(_Group):
         "IOT_BOARD",
         "http://127.0.0.1:8000",
         "address on which the board listens; http://0.0.0.0:PORT: on every one; empty: no board",
-        pattern=rf"^(http://{NAME}:\d{{1,5}})?$",
+        pattern=BOARD,
     )
     hosts: str = _setting(
         "IOT_BOARD_HOSTS",
         "",
         "names under which the board answers, comma separated, besides 127.0.0.1, localhost and the one in IOT_BOARD",
-        pattern=rf"^({NAME}(,{NAME})*)?$",
+        pattern=NAMES,
     )
 
     @property
@@ -353,7 +392,7 @@ class BoardSettings(_Group):
 class GrafanaSettings(_Group):
     """A Grafana that the dashboards are pushed into."""
 
-    url: str = _setting("IOT_GRAFANA", "http://127.0.0.1:3000", "where Grafana is", pattern=r"^https?://[^@]+$")
+    url: str = _setting("IOT_GRAFANA", "http://127.0.0.1:3000", "where Grafana is", pattern=HTTP)
     token: SecretStr = _setting(
         "IOT_GRAFANA_TOKEN", NO_PASSWORD, "token of a service account of Grafana, with the role Admin"
     )
@@ -361,7 +400,7 @@ class GrafanaSettings(_Group):
         "IOT_GRAFANA_REDIS",
         "",
         "Redis as Grafana reaches it, host:port; empty: as in IOT_REDIS",
-        pattern=r"^([A-Za-z0-9_.-]+:\d{1,5})?$",
+        pattern=HOST_PORT,
     )
 
 
@@ -417,13 +456,13 @@ class Settings:
         values = {f"IOT_{name.upper()}": value for name, value in given.items()}
         file = None if env_file is None else home.resolved(Path(env_file))
         groups: dict[str, Any] = {}
-        wrong: dict[str, None] = {}
+        wrong: dict[str, None] = dict.fromkeys(_unknown_in_file(file) if file else ())
         for name, group in GROUPS.items():
             own = {alias for field in group.model_fields.values() if (alias := str(field.validation_alias)) in values}
             try:
                 groups[name] = group(_env_file=file, **{alias: values[alias] for alias in own})
             except ValidationError as error:
-                wrong |= dict.fromkeys(_described(error))
+                wrong |= dict.fromkeys(described(error, HIDDEN, PATTERNS))
         if wrong:
             raise UserError("\n".join(wrong))
         return cls(**groups)
@@ -525,18 +564,42 @@ def variables() -> Iterator[Variable]:
 def load_settings(**given: Any) -> Settings:
     """Read the settings; what is given and not None (a command's options) goes before the environment.
 
+    A variable of the environment that is called like a setting and is none gets a warning on standard error.
     Raises ``UserError`` that names each malformed setting.
     """
-    return Settings.of(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings.of(**{name: value for name, value in given.items() if value is not None})
+    for name, near in unknown(os.environ, KNOWN).items():
+        if name not in _warned:
+            _warned.add(name)
+            _warn(settings, no_such(name, near))
+    return settings
 
 
-def _described(error: ValidationError) -> Iterator[str]:
-    """A line for each malformed setting, with what was given unless it is, or holds, a password."""
-    for wrong in error.errors():
-        variable = str(wrong["loc"][0])
-        given = "" if variable in HIDDEN else f" (it is {wrong['input']!r})"
-        yield f"{variable}: {wrong['msg']}{given}"
+_warned = set[str]()
 
+
+def _warn(settings: Settings, message: str) -> None:
+    if settings.monitoring.log_format == "json":
+        from infrastructure import logs  # with text nobody waits for it
+
+        logs.configure("json")
+        logs.get(__name__).warning(message)
+    else:
+        print(f"warning: {message}", file=sys.stderr)
+
+
+def _unknown_in_file(file: Path) -> Iterator[str]:
+    """A line for each setting of the file that there is not. Raises ``UserError`` when it cannot be read."""
+    try:
+        names = DotEnvSettingsSource(_Group, env_file=file).env_vars
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as UTF-8: {error}") from error
+    for name, near in unknown(names, KNOWN).items():
+        yield f"{file}: {no_such(name.upper(), near)}"
+
+
+KNOWN = frozenset(f"IOT_{v.name.upper()}" for v in variables())
+"""The variables of the settings."""
 
 HIDDEN = {f"IOT_{v.name.upper()}" for v in variables() if v.info.annotation is SecretStr} | {"IOT_REDIS"}
 """Settings that are not repeated when they are malformed. A URL may have got a password."""

@@ -321,7 +321,7 @@ class Bridge:
 
     def _kafka_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            log.warning("topic missing, waiting; `python -m topics create` makes it")
+            log.warning("topic missing, waiting; `iot topics create` makes it")
         else:
             if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the client's public name
                 self.counts.errors["Kafka"] = explain(error)

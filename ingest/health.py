@@ -12,6 +12,7 @@ from infrastructure.kafka.lag import LagReader
 from infrastructure.settings import Settings
 from ingest.metrics import Counts
 from topics.names import SERIES_TOPICS
+from topics.wording import duration
 
 PATIENCE = 60.0
 """Seconds for which a bridge may have no partitions: a group takes some to share them anew."""
@@ -58,11 +59,11 @@ class BridgeHealth:
         if missing := [topic for topic in self._topics if topic not in there]:
             yield (
                 f"the bridge waits for topics that are missing ({', '.join(missing)}), and stores the others: "
-                "`python -m topics create` makes them"
+                "`iot topics create` makes them"
             )
         elif waiting is None and not counts.assigned and idle > PATIENCE:
             yield (
-                f"the bridge has had no partitions for {idle:,.0f} s, so it stores nothing: other bridges of the "
-                f"group {self._settings.prefix}{self._settings.ingest.group} have them all, and it takes over when "
-                "one of them ends. If there is no other, start it again"
+                f"the bridge has had no partitions for {duration(1000 * idle)}, so it stores nothing: other bridges "
+                f"of the group {self._settings.prefix}{self._settings.ingest.group} have them all, and it takes over "
+                "when one of them ends. If there is no other, start it again"
             )

@@ -9,11 +9,13 @@ from typing import Self
 import msgspec
 
 from infrastructure.settings import Settings, milliseconds
-from topics import results
+from topics import results, wording
 from topics.catalogue import Catalogue
 from topics.decoding import decode_loosely, exact
 from topics.reading import LATEST_TS, SITE, Heartbeat, Invalid, Reading, Rules, judge, wrong_number
 from topics.series import DERIVED, LATE_REJECTED, RAW, Series
+
+_FORM = "the key must be JSON with {}, and the value null, or JSON with these and {}"
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -78,8 +80,9 @@ class Records:
         try:
             named = results.result_key(key or b"")
             emitted = None if value is None else results.result(value)
-        except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not an aggregate: {error}"[:200])
+        except (msgspec.DecodeError, ValueError):
+            form = _FORM.format("series, site, sensor and day", "value and count")
+            return Invalid("not_json", f"not an aggregate: {form}")
         if named.series not in DERIVED or not self._known(named.site, named.sensor):
             return Invalid(
                 "unknown_sensor", f"no such series: {named.series[:80]} of {named.site[:80]}/{named.sensor[:80]}"
@@ -87,7 +90,7 @@ class Records:
         if emitted is not None and not isfinite(emitted.value):
             return Invalid("not_finite", "value is not a finite number")
         if not 0 <= named.day <= LATEST_TS:
-            return Invalid("negative_ts", f"day {named.day} is not between 1970 and 9999")
+            return Invalid("negative_ts", f"its day is {wording.instant(named.day)}, not between 1970 and 9999")
         return Point(Series(named.series, named.site, named.sensor), named.day, emitted.value if emitted else None)
 
     def rejected(self, key: bytes | None, value: bytes | None) -> Point | Invalid:
@@ -95,8 +98,8 @@ class Records:
         try:
             emitted = None if value is None else results.rejected(value)
             reading = emitted or results.rejected_key(key or b"")
-        except (msgspec.DecodeError, ValueError) as error:
-            return Invalid("not_json", f"not a rejected reading: {error}"[:200])
+        except (msgspec.DecodeError, ValueError):
+            return Invalid("not_json", f"not a rejected reading: {_FORM.format('site, sensor and ts', 'value')}")
         if (
             not self._known(reading.site, reading.sensor)
             or not 0 <= reading.ts <= LATEST_TS

@@ -14,6 +14,7 @@ from infrastructure.settings import Settings
 from ingest.records import Point
 from topics.catalogue import Catalogue
 from topics.series import OF_NAME, Series
+from topics.wording import duration
 
 FIRST, LAST = "FIRST", "LAST"
 """Duplicate policies. Of a reading that is sent twice the first one counts; an aggregate's last correction counts."""
@@ -117,7 +118,7 @@ class SeriesWriter:
         """
         local, _ = self._redis.execute_command("WAITAOF", 1, 0, self._durable_ms)
         if local < 1:
-            raise NotDurable(f"Redis has not synced its append-only file in {self._durable_ms} ms")
+            raise NotDurable(f"Redis has not synced its append-only file in {duration(self._durable_ms)}")
 
     def close(self) -> None:
         """Give the connection back."""

@@ -15,12 +15,14 @@ from urllib.parse import unquote, urlsplit
 import requests
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from infrastructure.proxies import through_proxy
 from infrastructure.settings import Settings
 from jobs.bounds import Bounds
 from jobs.declaration import BOUNDED, DIGEST
 from jobs.spec import JobSpec
 from jobs.tools import Tools
 from topics.errors import UnavailableError, UserError
+from topics.wording import listed
 
 TIMEOUT = 10
 STOP_SECONDS = 120
@@ -80,7 +82,7 @@ def submit(
     """
     name = spec.named(settings)
     if running := [job for job in jobs(settings) if job.name == name and not job.state.startswith(("CANCEL", "FAIL"))]:
-        raise ClusterError(f"{name} runs already ({running[0].id}): `python -m jobs stop` stops it with a savepoint")
+        raise ClusterError(f"{name} runs already ({running[0].id}): `iot jobs stop` stops it with a savepoint")
     check_savepoint(settings, savepoint)
     wait_for_slots(settings, spec)
     rest = urlsplit(settings.flink.url)
@@ -121,10 +123,12 @@ def jobs(settings: Settings) -> list[Job]:
 def find(settings: Settings, spec: JobSpec) -> Job:
     """The job of these settings. Raises ``ClusterError`` when it does not run."""
     name = spec.named(settings)
-    for job in jobs(settings):
+    running = jobs(settings)
+    for job in running:
         if job.name == name:
             return job
-    raise ClusterError(f"{name} does not run: `python -m jobs submit --from latest` starts it")
+    others = f"; what runs is {listed(sorted(job.name for job in running))}" if running else ""
+    raise ClusterError(f"{name} does not run: `iot jobs submit --from latest` starts it{others}")
 
 
 def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
@@ -239,7 +243,7 @@ def wait_for_slots(settings: Settings, spec: JobSpec) -> None:
         fewer = f"do with fewer (`--parallelism {free}`), " if free else ""
         raise ClusterError(
             f"{spec.named(settings)} needs {settings.job.parallelism} task slots, and {free} of {total} are free: "
-            f"{fewer}stop a job (`python -m jobs list`), or have {total - free + settings.job.parallelism} slots "
+            f"{fewer}stop a job (`iot jobs list`), or have {total - free + settings.job.parallelism} slots "
             "(IOT_TASK_SLOTS of a local one)"
         )
 
@@ -271,7 +275,7 @@ def wait_until_running(settings: Settings, job: str) -> None:
             cancel(settings, job)
             raise ClusterError(
                 "the checkpoint or savepoint is that of another version of the job, which this one cannot go on with: "
-                "`python -m jobs submit` starts from the beginning of dailyAggr, and comes to the same results"
+                "`iot jobs submit` starts from the beginning of dailyAggr, and comes to the same results"
             )
         return {vertex["status"] for vertex in account["vertices"]} - {"FINISHED"} or {"RUNNING"}
 
@@ -363,14 +367,26 @@ def _call(settings: Settings, method: str, path: str, **arguments: Any) -> Any:
     except requests.RequestException as error:
         raise AwayError(
             f"Flink does not answer at {settings.flink.url}: is it running? Start it, or set IOT_FLINK"
+            f"{through_proxy(settings.flink.url)}"
         ) from error
     if answer.status_code == requests.codes.service_unavailable:
-        raise AwayError(f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment")
+        raise AwayError(
+            f"the JobManager at {settings.flink.url} is starting, or coming back: try again in a moment"
+            f"{through_proxy(settings.flink.url)}"
+        )
     if not answer.ok:
         if answer.status_code == requests.codes.not_found or JOB_NOT_FOUND in answer.text:  # of its state: with 500
-            raise UnknownJobError(f"Flink knows nothing of {path}: `python -m jobs list` shows the jobs")
-        raise ClusterError(f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}")
-    return answer.json()
+            raise UnknownJobError(f"Flink knows nothing of {path}: `iot jobs list` shows the jobs")
+        raise ClusterError(
+            f"Flink answers {answer.status_code} to {method} {path}: {answer.text[:300]}"
+            + through_proxy(settings.flink.url)
+        )
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise AwayError(
+            f"what answers at {settings.flink.url} is no JobManager: set IOT_FLINK{through_proxy(settings.flink.url)}"
+        ) from error
 
 
 def _cause(output: str) -> str:

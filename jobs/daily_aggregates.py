@@ -1,6 +1,6 @@
 """The job of the daily aggregates, with corrections, and of the readings that came too late.
 
-    flink run --jarfile "$(python -m jobs jar)" --python jobs/daily_aggregates.py [OPTIONS]
+    flink run --jarfile "$(iot jobs jar)" --python jobs/daily_aggregates.py [OPTIONS]
 
 Every record is processed inside Flink's JVM; this file only declares the job. The SQL stands in
 jobs/sql/daily_aggregates/.

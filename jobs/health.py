@@ -9,6 +9,7 @@ from infrastructure.settings import Settings
 from jobs.account import Account, account
 from jobs.cluster import ClusterError
 from jobs.spec import JobSpec
+from topics.wording import duration
 
 PATIENT_CHECKPOINTS = 6
 """Checkpoint intervals, and at least a minute, after which one is missed."""
@@ -45,6 +46,6 @@ def reasons(
     missed = (time.time() if now is None else now) - max(last, found.started)
     if missed > patience:
         yield (
-            f"the job has completed no checkpoint for {missed:,.0f} s; it goes on, and after a failure would start "
-            f"from the last one. It lags, or its state has no room: see {settings.flink.url}"
+            f"the job has completed no checkpoint for {duration(1000 * missed)}; it goes on, and after a failure would "
+            f"start from the last one. It lags, or its state has no room: see {settings.flink.url}"
         )

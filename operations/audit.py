@@ -84,11 +84,11 @@ def audit(settings: Settings, catalogue: Catalogue) -> Account:
         elif (count or 0) in (accepted, accepted + len(left)):
             account.counted += count or 0
         else:
-            account.unexplained.append(f"{_day(day)}: {accepted} readings accepted, {count or 0} counted")
+            account.unexplained.append(f"{_day(day)}: {accepted:,} readings accepted, {count or 0:,} counted")
         if strange := late - live - past - found.aside.get(day, set()):
-            account.unexplained.append(f"{_day(day)}: {len(strange)} rejected that are not in dailyAggr")
+            account.unexplained.append(f"{_day(day)}: {len(strange):,} rejected that are not in dailyAggr")
         if not merged and (uncounted := past - live):
-            account.unexplained.append(f"{_day(day)}: {len(uncounted)} readings of history that no count contains")
+            account.unexplained.append(f"{_day(day)}: {len(uncounted):,} readings of history that no count contains")
     account.dead_letters = of_letters.total()
     readings = {settings.prefix + topic for topic in (READINGS, HISTORY)}
     account.unexplained += _strange_letters(of_letters, found.wrong, found.excused, readings)
@@ -146,7 +146,7 @@ def _strange_letters(
         yield f"dead letter of {origin}: a valid reading stands there"
     for origin in sorted(wrong - told.keys()):
         yield f"invalid record at {origin}: not in deadLetter"
-    yield from (f"dead letter of {origin}: {count} times" for origin, count in sorted(told.items()) if count > 1)
+    yield from (f"dead letter of {origin}: {count:,} times" for origin, count in sorted(told.items()) if count > 1)
 
 
 def _accepted(there: set[int], late: set[int], again: set[int], count: int) -> int:

@@ -53,6 +53,17 @@ class Progress(NamedTuple):
 Report = Callable[[Progress], None]
 
 
+class Exported(NamedTuple):
+    """What an export has written; of one without points, ``held`` is the span of its series' points (None: no points).
+
+    ``series``: how many have matched.
+    """
+
+    points: int
+    series: int
+    held: Span | None = None
+
+
 def span(first: str | None, last: str | None) -> Span:
     """The range that --from and --to name; without them from 1970 to 9999.
 
@@ -101,24 +112,39 @@ def export(
     *,
     wide: bool = False,
     report: Report = lambda _: None,
-) -> None:
+) -> Exported:
     """Write the points of the series that match, long or wide; ``report`` is called after each chunk of points.
 
     Long, the series come one after the other and no more than a chunk of points is in memory. Raises ``UserError``
     when nothing matches, when the file cannot be written, or when Redis is away. ``BrokenPipeError`` passes.
     """
     _refuse_unwritable(target)
+    points = 0
+
+    def counted(progress: Progress) -> None:
+        nonlocal points
+        points = progress.points
+        report(progress)
+
     reader = SeriesReader(settings)
     try:
         series = reader.matching(wanted)
-        chunks = _reported(_chunks(reader, series, span), series, span, report)
+        chunks = _reported(_chunks(reader, series, span), series, span, counted)
         frames = _wide(chunks, series) if wide else _long(chunks)
         with _opened(target) as file:
             {"csv": _csv, "json": _json, "parquet": _parquet}[target.form](frames, file)
+        return Exported(points, len(series), None if points else _held(reader, series))
     except redis.RedisError as error:
         raise UnavailableError(redis_unavailable(settings, settings.redis.viewer_user, error)) from error
     finally:
         reader.close()
+
+
+def _held(reader: SeriesReader, series: Sequence[Stored]) -> Span | None:
+    """From the oldest point of these series to the newest one; None when they have none."""
+    first = [ts for each in series if (ts := reader.first(each)) is not None]
+    last = [each.last for each in series if each.last is not None]
+    return Span(min(first), max(last)) if first and last else None
 
 
 # Points to frames

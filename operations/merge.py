@@ -16,9 +16,10 @@ from topics import catalogue
 from topics.days import day_of
 from topics.decoding import decode
 from topics.errors import UserError
-from topics.names import HISTORY, READINGS, SENSOR_CLASSES, sensor_key
+from topics.names import HISTORY, READINGS, SENSOR_CLASSES, prefixes_of, sensor_key
 from topics.reading import Reading, Rules
 from topics.results import MERGED
+from topics.wording import of_prefix
 
 Unit = tuple[str, int]
 """A site and the start of a day (epoch ms). It is taken over as a whole: a rest fits its parts."""
@@ -39,11 +40,13 @@ class Choice:
 def choose(settings: Settings, source: str, *, overwrite: bool) -> Choice:
     """Which days of the backfill ``source`` (its prefix) the live results can take over.
 
-    Raises ``UserError`` when it has no results.
+    Raises ``UserError`` when it has no topics, or no results.
     """
+    if source not in prefixes_of(there := admin.partitions(settings.kafka)):
+        raise UserError(f"there are no topics {of_prefix(source)}, so nothing to merge: {admin.elsewhere(there)}")
     theirs = results.read(settings.replace(prefix=source))
     if not theirs.found:
-        raise UserError(f"{source} holds no results: `python -m jobs replay --source {source}` computes them")
+        raise UserError(f"{source} holds no results: `iot replay --source {source}` computes them")
     days = {result.point.day for result in theirs.found.values()}
     live = results.read(settings, days.__contains__)
     settled, why = _newest_free(settings)

@@ -32,6 +32,7 @@ from topics.catalogue import Catalogue
 from topics.days import DAY_MS
 from topics.errors import UserError
 from topics.names import READINGS
+from topics.wording import exact_duration, instant
 
 ASIDE = "replay."
 """Prefix of the results of a replay that corrects the live ones, until it has."""
@@ -84,10 +85,10 @@ def plan(settings: Settings, first: int | None = None, last: int | None = None, 
     """
     sensors = catalogue.read(settings.sensors)
     topic = settings.prefix + READINGS
-    if topic not in admin.partitions(settings.kafka):
+    if topic not in (there := admin.partitions(settings.kafka)):
         raise TopicReadError(
             f"there is no topic {topic}: the prefix is another one, or nothing was sent there yet "
-            "(`python -m topics create`, `python -m producer backfill --into PREFIX`)"
+            f"(`iot topics create`, `iot backfill --into PREFIX`); {admin.elsewhere(there)}"
         )
     begin, end = offsets.first_offsets(settings.kafka, topic), offsets.end_offsets(settings.kafka, topic)
     left_out = []
@@ -281,7 +282,7 @@ def _newest_day(settings: Settings, sensors: Catalogue, end: dict[int, int]) -> 
     reached = watermark(settings, sensors, end)
     if reached is None:
         return -DAY_MS, "dailyAggr holds no readings"
-    return (reached + 1) // DAY_MS * DAY_MS - DAY_MS, f"not closed yet, the stream is at {_instant(reached)}"
+    return (reached + 1) // DAY_MS * DAY_MS - DAY_MS, f"not closed yet, the stream is at {instant(reached)}"
 
 
 def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
@@ -297,11 +298,11 @@ def newest_settled(settings: Settings, sensors: Catalogue) -> tuple[int, str]:
             -DAY_MS,
             f"how far the live job is cannot be told: group {group} has committed nothing, or not everywhere",
         )
-    open_for = milliseconds(settings.time.allowed_lateness + settings.time.catch_up)
-    settled = (reached + 1 - open_for) // DAY_MS * DAY_MS - DAY_MS
+    open_for = settings.time.allowed_lateness + settings.time.catch_up
+    settled = (reached + 1 - milliseconds(open_for)) // DAY_MS * DAY_MS - DAY_MS
     return settled, (
-        f"the live job may still correct them: it is at {_instant(reached)}, and corrects a day until "
-        f"{settings.time.allowed_lateness + settings.time.catch_up} after its end. `--into PREFIX` computes them beside"
+        f"the live job may still correct them: it is at {instant(reached)}, and corrects a day until "
+        f"{exact_duration(open_for)} after its end. `--into PREFIX` computes them beside"
     )
 
 
@@ -339,7 +340,3 @@ def _cancelled_on_error(settings: Settings, spec: JobSpec) -> Iterator[None]:
 def day_text(ms: int | None) -> str:
     """A day, YYYY-MM-DD; a dash for None."""
     return "–" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}"
-
-
-def _instant(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"

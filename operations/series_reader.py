@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -10,11 +10,15 @@ from redis.exceptions import ResponseError
 
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
+from topics import wording
 from topics.errors import UserError
 from topics.series import OF_NAME
 
 CHUNK = 50_000
 """Most points in one answer of Redis."""
+
+OURS = f"series=({','.join(OF_NAME)})"
+"""A filter that every series of the system passes, and no other."""
 
 Samples = list[tuple[int, float]]
 """Points of one series: epoch ms and value."""
@@ -48,7 +52,7 @@ class SeriesReader:
         filters = [each for each in wanted if "=" in each]
         found = [s for s in self._filtered(filters) if not globs or any(fnmatchcase(s.key, each) for each in globs)]
         if not found:
-            raise UserError(f"no series matches {' '.join(wanted)}: {self._examples()}")
+            raise UserError(f"no series matches {' '.join(wanted)}{self._where()}")
         return found
 
     def chunks(self, series: Stored, first: int, last: int) -> Iterator[Samples]:
@@ -66,13 +70,23 @@ class SeriesReader:
                 return
             first = answer[-1][0] + 1
 
+    def first(self, series: Stored) -> int | None:
+        """The time of the oldest point, epoch ms; None where there is none."""
+        try:
+            answer = self._redis.execute_command("TS.RANGE", self._prefix + series.key, "-", "+", "COUNT", 1)
+        except ResponseError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return int(answer[0][0]) if answer else None
+
     def close(self) -> None:
         """Give the connection back."""
         self._redis.close()
 
     def _filtered(self, filters: Sequence[str]) -> list[Stored]:
-        # RedisTimeSeries wants one filter that a label equals something; this one every series of ours passes.
-        ours = (f"series=({','.join(OF_NAME)})", f"prefix={self._prefix}")
+        # RedisTimeSeries wants one filter that a label equals something.
+        ours = (OURS, f"prefix={self._prefix}")
         try:
             answer = self._redis.execute_command("TS.MGET", "WITHLABELS", "FILTER", *ours, *filters)
         except ResponseError as error:
@@ -97,9 +111,28 @@ class SeriesReader:
             )
         return sorted(found)
 
-    def _examples(self) -> str:
-        keys = [series.key for series in self._filtered(())]
-        if not keys:
-            return "Redis holds none" + (f" with the prefix {self._prefix}" if self._prefix else "")
+    def _where(self) -> str:
+        """What there is, for somebody who has asked for something else: series of this prefix, or other prefixes."""
+        mine = self._filtered(())
+        elsewhere = self._everywhere()
+        sites = {series.site for series in mine} or {site for _, site in elsewhere}
+        prefixes = {prefix for prefix, _ in elsewhere}
+        if not mine:
+            where = wording.elsewhere("series", prefixes)
+            return f" {wording.of_prefix(self._prefix)}: {where}" + (f"; sites: {_some(sites)}" if sites else "")
+        keys = [series.key for series in mine]
         shown = keys if len(keys) <= 12 else [*keys[:: len(keys) // 11][:12], "…"]
-        return "there are " + ", ".join(shown)
+        others = f"; other prefixes (IOT_PREFIX): {_some(prefixes - {self._prefix})}" if len(prefixes) > 1 else ""
+        return f": there are {', '.join(shown)}; sites: {_some(sites)}{others}"
+
+    def _everywhere(self) -> set[tuple[str, str]]:
+        """Prefix and site of every series of the system; the labels have them exactly."""
+        answer = self._redis.execute_command("TS.MGET", "SELECTED_LABELS", "prefix", "site", "FILTER", OURS)
+        found = set[tuple[str, str]]()
+        for _, ((_, prefix), (_, site)), _ in answer:
+            found.add(((prefix or b"").decode(), (site or b"").decode()))
+        return found
+
+
+def _some(names: Iterable[str]) -> str:
+    return wording.listed([name or "(none)" for name in sorted(names)])

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from infrastructure.kafka.publisher import PATIENCE, Publisher
 from infrastructure.settings import KafkaSettings
+from topics.wording import duration
 
 SILENT_SECONDS = 30.0
 """For so long messages may wait without any being acknowledged."""
@@ -57,7 +58,7 @@ class ProducerHealth:
         silent = self._clock() - self._since
         if silent > SILENT_SECONDS:
             found.append(
-                f"Kafka at {self._kafka.servers} has acknowledged nothing for {silent:,.0f} s, and "
+                f"Kafka at {self._kafka.servers} has acknowledged nothing for {duration(1000 * silent)}, and "
                 f"{self._publisher.pending:,} messages wait for it: they go on when it answers, and are given up after "
                 f"{PATIENCE // timedelta(minutes=1)} minutes. Start Kafka if it is down"
             )

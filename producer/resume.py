@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from infrastructure.kafka import offsets, reader
 from infrastructure.settings import Settings
 from producer.encoder import SIMULATION, TICK
+from topics import wording
 from topics.errors import UserError
 
 FILES = "files:"
@@ -45,16 +46,14 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
             if not tick:
                 continue
             if (other := _identity(tick[0])) != identity:
-                seed, _, rest = (other or "").partition("@")
-                start, _, sites = rest.partition("*")
                 if (other or "").startswith(FILES):
                     raise ResumeError(
-                        f"{topic} holds readings from files (`python -m producer backfill`), which no simulation goes "
+                        f"{topic} holds readings from files (`iot backfill`), which no simulation goes "
                         "on with. Set IOT_PREFIX for topics apart."
                     )
                 raise ResumeError(
-                    f"{topic} holds the readings of another simulation (seed {seed}, start {start} ms, {sites} sites). "
-                    "Go on with that one, or `python -m topics delete` first, or set IOT_PREFIX for others."
+                    f"{topic} holds the readings of another simulation ({_in_words(other or '')}). "
+                    "Go on with that one, or `iot topics delete` first, or set IOT_PREFIX for others."
                 )
             # What somebody else has sent since is among them: a reading of another name leaves none out.
             found[partition] = Mark(_instant(tick[0]), frozenset((m.key(), m.value()) for m in tick))
@@ -110,6 +109,15 @@ def _last_tick(consumer: Consumer, topic: str, partition: int) -> list[Message]:
 
 def _identity(message: Message) -> str | None:
     return _header(message, SIMULATION)
+
+
+def _in_words(identity: str) -> str:
+    """What an identity says of a simulation: the options that go on with it."""
+    seed, _, rest = identity.partition("@")
+    start, _, sites = rest.partition("*")
+    if not (start.isascii() and start.isdecimal()):  # anybody can write headers
+        return f"header {SIMULATION}: {identity[:80]!r}"
+    return f"--seed {seed} --start {wording.instant(int(start)).removesuffix(' 00:00 UTC')} --sites {sites}"
 
 
 def _instant(message: Message) -> int:

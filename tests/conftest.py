@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from infrastructure.kafka import admin
+from infrastructure.proxies import keep_local_direct
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
@@ -33,6 +34,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("reproducible")
+
+keep_local_direct()  # tests call what a command line would call, without one
 
 SHOWN = ("supervisord", "jobmanager", "taskmanager")
 """The logs whose ends a failure shows: the stack and its files are gone when somebody reads it."""

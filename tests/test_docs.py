@@ -1,11 +1,8 @@
-"""The documentation holds together: links, lengths, the list of pages, the table of settings, the README's sample."""
+"""The documentation holds together: links, lengths, the list of pages, the table of settings."""
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,24 +15,17 @@ from pydantic import TypeAdapter
 
 from infrastructure.home import ROOT
 from infrastructure.settings import variables
+from tests.line_links import line_links, mended
+from tests.pages import CODE, inline_code, name, pages, prose
 
 ISO = TypeAdapter(timedelta)
-FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
-CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+\"[^\"]*\")?\s*\)")
 DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?([^\s<>]+)>?", re.MULTILINE)
 HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+LINE = re.compile(r"L(\d+)")
 LONGEST = 200
-
-
-def _tracked() -> list[Path]:
-    said = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in said.splitlines()]
-
-
-def _prose(page: Path) -> str:
-    """A page without what stands in fences."""
-    return FENCE.sub("", page.read_text(encoding="utf-8"))
+INDEX = ROOT / "docs" / "README.md"
+DECISION_ROWS = ("decided", "question", "decision", "in the code")
 
 
 def slugs(text: str) -> set[str]:
@@ -52,15 +42,20 @@ def slugs(text: str) -> set[str]:
 
 @cache
 def _slugs_of(page: Path) -> set[str]:
-    return slugs(_prose(page))
+    return slugs(prose(page))
 
 
 def _links(page: Path) -> Iterator[str]:
     """The relative links of a page."""
-    text = CODE.sub("", _prose(page))
+    text = CODE.sub("", prose(page))
     for target in (*LINK.findall(text), *DEFINITION.findall(text)):
         if not re.match(r"[a-z][a-z0-9+.-]*:|//", target):
             yield target
+
+
+def _there(file: Path, fragment: str) -> bool:
+    """A page has the heading; of another file a line, which a test of its own looks at."""
+    return fragment in _slugs_of(file) if file.suffix == ".md" else LINE.fullmatch(fragment) is not None
 
 
 def _broken(page: Path) -> Iterator[str]:
@@ -69,7 +64,7 @@ def _broken(page: Path) -> Iterator[str]:
         file = (page.parent / unquote(path)).resolve() if path else page
         if not file.exists():
             yield f"{target}: no such file"
-        elif fragment and fragment not in (_slugs_of(file) if file.suffix == ".md" else ()):
+        elif fragment and not _there(file, fragment):
             yield f"{target}: no such heading"
 
 
@@ -107,10 +102,9 @@ def test_slugs_are_those_of_github(heading: str, slug: str) -> None:
 
 
 def test_every_relative_link_leads_somewhere() -> None:
-    pages = _tracked()
-    assert ROOT / "README.md" in pages
-    assert sum(1 for page in pages for _ in _links(page)) > 100
-    broken = [f"{page.relative_to(ROOT)}: {each}" for page in pages for each in _broken(page)]
+    assert ROOT / "README.md" in pages()
+    assert sum(1 for page in pages() for _ in _links(page)) > 100
+    broken = [f"{name(page)}: {each}" for page in pages() for each in _broken(page)]
     assert not broken, "\n".join(broken)
 
 
@@ -119,30 +113,79 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_page_is_listed() -> None:
-    index = ROOT / "docs" / "README.md"
-    rows = [row for row in index.read_text(encoding="utf-8").splitlines() if row.startswith("| [")]
-    listed = [(index.parent / link).resolve() for row in rows for link in LINK.findall(row.split(" | ")[0])]
-    pages = {page for page in (ROOT / "docs").rglob("*.md") if page != index}
-    assert sorted(listed) == sorted(pages)
+    rows = [row for row in INDEX.read_text(encoding="utf-8").splitlines() if row.startswith("| [")]
+    listed = [(INDEX.parent / link).resolve() for row in rows for link in LINK.findall(row.split(" | ")[0])]
+    assert sorted(listed) == sorted(page for page in (ROOT / "docs").rglob("*.md") if page != INDEX)
 
 
-def test_the_sample_of_the_readme_compiles_and_what_it_imports_is_there() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    assert blocks
-    for block in blocks:
-        compile(block, "README.md", "exec")
-        imports = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert imports
-        for node in imports:
-            for name in node.names:
-                if isinstance(node, ast.ImportFrom):
-                    _has(str(node.module), name.name)
-                else:
-                    importlib.import_module(name.name)
+def test_every_link_to_a_line_leads_to_the_line_that_holds_its_text() -> None:
+    found = [(page, link) for page in pages() for link in line_links(page)]
+    assert len(found) > 30
+    misplaced = [f"{name(page)}: {complaint}" for page, link in found if (complaint := link.complaint())]
+    assert not misplaced, "\n".join([*misplaced, "`python -m tests.line_links` moves them"])
 
 
-def _has(module: str, name: str) -> None:
-    """A module has the name, or a module of that name is in it."""
-    if not hasattr(importlib.import_module(module), name):
-        importlib.import_module(f"{module}.{name}")
+@pytest.mark.parametrize(
+    ("link", "line", "complaint"),
+    [
+        ("[`three`](code.py#L3)", 3, None),
+        ("[`three`](code.py#L1)", 3, "code.py#L1: `three` is in line 3"),
+        ("[`a[0]`](code.py#L1)", 2, "code.py#L1: `a[0]` is in line 2"),
+        ("[`x \\| y`](code.py#L1)", 4, "code.py#L1: `x \\| y` is in line 4"),
+        ("[`twice`](code.py#L1)", 1, "code.py#L1: `twice` is in line 5, 6"),
+        ("[`five`](code.py#L1)", 1, "code.py#L1: `five` is in no line"),
+        ("[three](code.py#L3)", 3, "code.py#L3: three is in no line"),
+    ],
+)
+def test_a_link_to_a_line_is_moved_to_the_one_that_holds_its_text(
+    tmp_path: Path, link: str, line: int, complaint: str | None
+) -> None:
+    (tmp_path / "code.py").write_text("one\ntwo a[0]\nthree\nx | y\ntwice\ntwice\n")
+    page = tmp_path / "page.md"
+    page.write_text(f"| {link} |\n")
+    assert [each.complaint() for each in line_links(page)] == [complaint]
+    assert f"code.py#L{line})" in mended(page)
+
+
+def test_every_decision_has_its_date_and_says_when_to_think_again() -> None:
+    found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert len(found) >= 7
+    for page in found:
+        text = page.read_text(encoding="utf-8")
+        for row in DECISION_ROWS:
+            assert re.search(rf"^\| {row} \| \S", text, re.MULTILINE), f"{name(page)} has no row {row!r}"
+        dated = re.search(r"^\| decided \| (\d{4}-\d{2}-\d{2})\b", text, re.MULTILINE)
+        assert dated, f"{name(page)}: `decided` begins with no date"
+        assert f"({page.parent.name}/{page.name}) | {dated[1]}: " in INDEX.read_text(encoding="utf-8"), (
+            f"docs/README.md has another date for {name(page)}"
+        )
+        assert "\n## When to think again\n" in text, name(page)
+
+
+def test_the_glossary_is_short_and_explains_words_that_are_used() -> None:
+    page = ROOT / "docs" / "reference" / "glossary.md"
+    rows = re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", page.read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert 20 <= len(rows) <= 25
+    others = "\n".join(each.read_text(encoding="utf-8") for each in pages() if each != page)
+    unused = [
+        word
+        for row in rows
+        for word in row.split(", ")
+        if not re.search(rf"\b{re.escape(word)}", others, re.IGNORECASE)
+    ]
+    assert not unused
+
+
+def test_every_path_that_a_page_names_exists() -> None:
+    tops = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    missing = [
+        f"{where}: there is no {path}"
+        for page in pages()
+        if name(page) != "CHANGELOG.md"
+        for where, path in inline_code(page)
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", path)
+        and path.split("/")[0] in tops
+        # The page of guarantees names tests from below tests/.
+        and not any((base / path).exists() for base in (ROOT, ROOT / "tests"))
+    ]
+    assert not missing, "\n".join(missing)

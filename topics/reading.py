@@ -12,11 +12,16 @@ from collections.abc import Container
 from math import isfinite
 from typing import NamedTuple
 
+from topics import wording
+
 HEARTBEAT = "heartbeat"
 """The sensor whose readings are heartbeats."""
 
 LATEST_TS = 253_402_300_799_999
 """The last millisecond of the year 9999: a record can be stamped with any time, RedisTimeSeries holds 63 bits."""
+
+_DIGITS = 25
+"""Most digits of a time that a message shows: a record can have hundreds."""
 
 SITE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -71,10 +76,28 @@ def wrong_number(ts: int, value: float, received: int, rules: Rules) -> Invalid 
     if not isfinite(value):
         return Invalid("not_finite", "value is not a finite number")
     if ts < 0:
-        return Invalid("negative_ts", f"ts {ts} is before 1970")
-    if ts - rules.future_tolerance_ms > received or ts > LATEST_TS:
-        return Invalid("future_ts", f"ts {ts} is {ts - received} ms after it was received")
+        return before_1970(ts)
+    if ts > LATEST_TS:
+        return after_9999(ts)
+    if ts - rules.future_tolerance_ms > received:
+        ahead = wording.duration(ts - received)
+        return Invalid("future_ts", f"ts is {wording.minute(ts)}, {ahead} after it was received")
     return None
+
+
+def before_1970(ts: int) -> Invalid:
+    """The verdict on a negative time."""
+    return Invalid("negative_ts", f"ts {_shown(ts)} is before 1970: {wording.instant(ts)}")
+
+
+def after_9999(ts: int) -> Invalid:
+    """The verdict on a time that no calendar has."""
+    hint = wording.of_another_unit(ts)
+    return Invalid("future_ts", f"ts {_shown(ts)} is after the year 9999" + (f": {hint}" if hint else ""))
+
+
+def _shown(ts: int) -> str:
+    return str(ts)[:_DIGITS] + ("…" if len(str(ts)) > _DIGITS else "")
 
 
 def judge(reading: Reading, received: int, rules: Rules) -> Reading | Heartbeat | Invalid:

@@ -22,7 +22,7 @@ class OldResultError(UserError):
     def __init__(self) -> None:
         super().__init__(
             "flinkAggr holds results in the form of before version 0.2: with the job and the bridge stopped, "
-            "`python -m topics migrate` rewrites them"
+            "`iot topics migrate` rewrites them"
         )
 
 

@@ -11,8 +11,19 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.diagnostics import Diagnostics, KafkaUnreachableError, explain, fetch_metadata
 from infrastructure.settings import KafkaSettings, Settings
+from topics import wording
 from topics.errors import UserError
-from topics.names import AGGREGATES, DEAD_LETTERS, HISTORY, READINGS, REJECTED, SENSOR_CLASSES, TOPICS
+from topics.names import (
+    AGGREGATES,
+    DEAD_LETTERS,
+    HISTORY,
+    READINGS,
+    REJECTED,
+    SENSOR_CLASSES,
+    TOPICS,
+    prefix_of,
+    prefixes_of,
+)
 
 FOREVER = "-1"
 FAR = str(2**63 - 1)
@@ -76,6 +87,18 @@ def partitions(kafka: KafkaSettings) -> dict[str, int]:
     except KafkaUnreachableError as error:
         raise TopicError(str(error)) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def elsewhere(topics: Iterable[str]) -> str:
+    """Under which prefixes the system has some of these topics, for somebody who has looked under another one."""
+    return wording.elsewhere("topics", prefixes_of(topics))
+
+
+def no_topic(topic: str, topics: Iterable[str]) -> str:
+    """That one of the system's topics is missing on a broker with these, and what may be meant."""
+    there = set(topics)
+    also = "" if prefix_of(topic) in prefixes_of(there) else f"; {elsewhere(there)}"
+    return f"there is no topic {topic}: `iot topics create` makes it{also}"
 
 
 def create(

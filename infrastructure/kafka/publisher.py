@@ -11,6 +11,7 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, Producer
 
 from infrastructure import logs
+from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.kafka.diagnostics import Diagnostics, KafkaUnreachableError, explain, fetch_metadata
 from infrastructure.kafka.sensor_classes import SensorClasses
@@ -82,7 +83,7 @@ class Publisher:
         except KafkaUnreachableError as error:
             raise PublishError(str(error)) from error
         if metadata.error is not None:
-            raise PublishError(f"there is no topic {self.topic}: `python -m topics create` makes it")
+            raise PublishError(admin.no_topic(self.topic, admin.partitions(settings.kafka)))
         self.partitions = len(metadata.partitions)
         self._classes = SensorClasses(settings, catalogue, self.partitions)
         self._watchdog = Watchdog(settings.kafka, self.topic, Watched(self._producer, lambda: self.acknowledged))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from infrastructure.kafka.admin import partitions
+from infrastructure.kafka.admin import no_topic, partitions
 from infrastructure.kafka.client import PREFETCHING, kafka_options
 from infrastructure.kafka.offsets import retry_passing
 from infrastructure.settings import KafkaSettings
@@ -62,10 +62,10 @@ class TopicReader:
     def __init__(self, kafka: KafkaSettings, topic: str, start: Mapping[int, int] | None = None) -> None:
         """``start``: where to begin, by partition. Raises ``TopicReadError`` when there is no such topic."""
         self._topic = topic
-        try:
-            self._partitions = range(partitions(kafka)[topic])
-        except KeyError:
-            raise TopicReadError(f"there is no topic {topic}: `python -m topics create` makes it") from None
+        there = partitions(kafka)
+        if topic not in there:
+            raise TopicReadError(no_topic(topic, there))
+        self._partitions = range(there[topic])
         self._consumer = consumer(kafka)
         self._next: dict[int, int] = dict(start or {})
 

@@ -1,1 +1,1 @@
-"""python -m topics deadletter: list the dead letters, write them to a file, and send the file's again, repaired."""
+"""iot deadletter: list the dead letters, write them to a file, and send the file's again, repaired."""

@@ -95,14 +95,26 @@ def read(path: Path) -> list[Repaired]:
         try:
             line = _decode(text)
             value = _bytes(line)
-        except (ValueError, RecursionError) as error:  # not JSON, not of this form, not UTF-8, not base64
+        except (ValueError, RecursionError) as error:
             raise UserError(
-                f"{path}, line {number} is no dead letter as `python -m topics deadletter --output` writes one: {error}"
+                f"{path}, line {number:,} is no dead letter as `iot deadletter --output FILE` writes one: {_why(error)}"
             ) from error
         if (origin := Origin.parse(line.origin)) is None:
             raise UserError(f"{path}, line {number}: origin {shown(line.origin, 80)!r} names no record")
         repaired.append(Repaired(number, origin, value))
     return repaired
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    """What is wrong with a line that cannot be read."""
+    match error:
+        case msgspec.ValidationError():
+            return "it must have origin, which is text, and value or base64"
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+        case msgspec.DecodeError() | RecursionError():
+            return "it is not one JSON object: a quote, a comma or a bracket may be missing"
+    return "what stands as base64 is none"
 
 
 def _line(letter: Letter, origin: Origin) -> _Line:

@@ -15,6 +15,7 @@ from infrastructure.settings import Settings, milliseconds
 from operations import clock
 from operations.dead_letters.letters import BY_SETTINGS, Letter, letters
 from operations.dead_letters.repair_file import Repaired
+from topics import wording
 from topics.catalogue import Catalogue
 from topics.days import DAY_MS, day_of
 from topics.decoding import decode
@@ -120,7 +121,7 @@ def _judge(line: int, origin: Origin, value: bytes | None, now: int, rules: Rule
         return Refused(line, origin, invalid.reason, str(invalid))
     readings = [item for item in items if isinstance(item, Reading)]
     if len(readings) != 1 or value is None:
-        why = f"{len(readings)} readings: write each on a line of its own, with the same origin"
+        why = f"{len(readings):,} readings: write each on a line of its own, with the same origin"
         return Refused(line, origin, "several" if readings else "heartbeat", why if readings else "no reading")
     return Ready(line, origin, value, readings[0])
 
@@ -146,7 +147,7 @@ def _sort(
         if name in found.resent[item.origin]:
             chosen.before.append(item)
         elif others := found.resent[item.origin] - of_origin[item.origin]:
-            was = ", ".join(f"{site}/{sensor} ts {ts}" for site, sensor, ts in sorted(others))
+            was = ", ".join(f"{site}/{sensor} at {wording.instant(ts)}" for site, sensor, ts in sorted(others))
             why = f"was sent again as {was}, which cannot be taken back"
             chosen.refused.append(Refused(item.line, item.origin, "resent", why))
         elif name in found.names:

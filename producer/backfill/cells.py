@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infrastructure.settings import milliseconds
-from topics.reading import LATEST_TS, Invalid
+from topics.reading import LATEST_TS, Invalid, after_9999, before_1970
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -56,9 +56,9 @@ def epoch_ms(text: str) -> int | Invalid:
 def out_of_range(ts: int) -> Invalid | None:
     """Why a time is none that a reading can have."""
     if ts < 0:
-        return Invalid("negative_ts", f"ts {ts} ms is before 1970")
+        return before_1970(ts)
     if ts > LATEST_TS:
-        return Invalid("future_ts", f"ts {ts} ms is after the year 9999")
+        return after_9999(ts)
     return None
 
 

@@ -115,5 +115,5 @@ def check_owner(held: Mapping[int, Held], identity: str, prefix: str) -> None:
             whose = "other files, or these with other --columns, or as they were before they were changed"
         raise ResumeError(
             f"the topics of {prefix} hold {whose}. Give another --into, or delete them first, and then run this again: "
-            f"python -m topics delete --prefix {prefix}"
+            f"iot topics delete --prefix {prefix}"
         )

@@ -13,6 +13,7 @@ from producer.backfill.block import Block, Rejection
 from producer.backfill.cells import Floats, Ints, not_finite, out_of_range
 from producer.backfill.instants import Instants
 from producer.backfill.unknown import Unknown
+from topics import wording
 from topics.catalogue import Catalogue
 from topics.reading import LATEST_TS, SITE, Invalid
 
@@ -65,7 +66,7 @@ class Judge:
             if (verdict := out_of_range(int(block.ts[position]))) is not None:
                 verdicts.setdefault(position, verdict)
         for position in np.flatnonzero(block.ts > self.now + self.tolerance).tolist():
-            detail = f"ts {block.ts[position]} is {block.ts[position] - self.now:,} ms ahead of the present"
+            detail = f"ts is {wording.from_now(int(block.ts[position]), self.now)}"
             verdicts.setdefault(position, Invalid("future_ts", detail))
         good = np.ones(len(block.ts), dtype=bool)
         good[list(verdicts)] = False
@@ -74,7 +75,7 @@ class Judge:
         repeated = self._repeated(series, ts)
         for index in np.flatnonzero(repeated).tolist():
             site, sensor = self.series[series[index]]
-            detail = f"a reading of {site}, {sensor}, ts {ts[index]} was there before"
+            detail = f"a reading of {site}, {sensor} at {wording.instant(int(ts[index]))} was there before"
             verdicts[int(places[index])] = Invalid("duplicate", detail)
         kept = ~repeated
         accepted = Accepted(series[kept], ts[kept], block.value[places[kept]])

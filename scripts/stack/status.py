@@ -231,11 +231,11 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
             yield f"{process.name} is {process.state}: `iot up` starts it, {stack.log(process.name)} says why"
     yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
     if isinstance(status.job, Account) and status.job.dropped:
-        yield f"{status.job.dropped:,} readings were dropped by a window: `python -m jobs replay` counts them again"
+        yield f"{status.job.dropped:,} readings were dropped by a window: `iot replay` counts them again"
     if isinstance(status.topics, KafkaException):
         yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:
-        yield "there are no topics: `python -m topics create` makes them"
+        yield "there are no topics: `iot topics create` makes them"
     bridges = any(process.name == "ingest" and process.state == "running" for process in status.processes)
     yield from status.unwell
     if status.bridge is None and bridges and settings.monitoring.ingest_port:

@@ -25,6 +25,10 @@ from scripts.stack.processes import Process, kafka_java, processes, program, wri
 from topics.errors import UserError
 
 START_SECONDS = 120
+STARTS = 3
+"""Starts after which a process that ends each time will not do otherwise."""
+QUIET_SECONDS = 15
+"""A wait that lasts longer says what it is for."""
 TAIL_LINES, TAIL_COLUMNS = 8, 400
 
 
@@ -68,14 +72,14 @@ class Stack:
             configuration = str(self.paths.run / "supervisord.conf")
             supervisord = [sys.executable, "-m", "supervisor.supervisord", "--configuration", configuration]
             subprocess.run(_without_warnings(supervisord), check=True, stdout=subprocess.DEVNULL)
-            self._wait("supervisor", self._answers)
+            self._wait("supervisord", self._answers, said)
         for process in self._processes():
             if process.autostart:
                 self.start(process.name)
         for process in self._processes():
             if process.autostart:
                 detail(f"waiting for {process.name}")
-                self._wait(process.name, process.ready)
+                self._wait(process.name, process.ready, said, self._started)
         access.grant(self.settings)
 
     def down(self) -> None:
@@ -192,13 +196,36 @@ class Stack:
         except (StackError, OSError, Fault):
             return False
 
-    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+    def _started(self, name: str) -> int:
+        """When supervisor has started a process the last time, epoch seconds; 0 when it never has."""
+        return int(self._rpc().getProcessInfo(name)["start"])
+
+    def _wait(
+        self,
+        name: str,
+        ready: Callable[[], bool],
+        said: Callable[[str], None] = lambda _: None,
+        started: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        """Return when a process is ``ready``; ``started`` tells when it was started the last time.
+
+        Raises ``StackError``: when it ends again and again, else after ``START_SECONDS``.
+        """
+        began = time.monotonic()
+        starts = set[int]()
+        told = False
         while not ready():
-            if time.monotonic() > deadline:
+            starts.add(started(name))
+            waited = time.monotonic() - began
+            if len(starts) > STARTS:
+                raise StackError(f"{name} ends whenever it is started. The end of {self.log(name)}:\n{self.tail(name)}")
+            if waited > START_SECONDS:
                 raise StackError(
                     f"{name} is not ready after {START_SECONDS} s. The end of {self.log(name)}:\n{self.tail(name)}"
                 )
+            if waited > QUIET_SECONDS and not told:
+                said(f"waiting for {name}, at most {START_SECONDS} s: its log is {self.log(name)}")
+                told = True
             time.sleep(0.1)
 
 

@@ -1,7 +1,7 @@
 """Bad input among good: hostile records in every partition change no series, stop nobody, and each is put aside once.
 
 The catalogue of hostile records is tests/validity.py, whose accepted cases travel here too, each for a site of its own.
-Some readings of the simulation come garbled as well, and are repaired in the end by `python -m topics deadletter`.
+Some readings of the simulation come garbled as well, and are repaired in the end by `iot deadletter`.
 """
 
 from __future__ import annotations

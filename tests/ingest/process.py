@@ -1,4 +1,4 @@
-"""A bridge as a process of its own, as ``python -m ingest`` runs it."""
+"""A bridge as a process of its own, as ``iot ingest`` runs it."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ from ingest.__main__ import app
 consumer = bridge.Consumer
 bridge.Consumer = lambda given: consumer({**given, "session.timeout.ms": 6000})  # the shortest that the broker takes
 """
-"""A bridge as ``python -m ingest`` runs it, that is sooner given up when it is dead."""
+"""A bridge as ``iot ingest`` runs it, that is sooner given up when it is dead."""

@@ -120,7 +120,7 @@ class Blind(bridge.Consumer):
         raise bridge.KafkaException(bridge.KafkaError(bridge.KafkaError._TRANSPORT, "no broker"))
 
 bridge.Consumer = Blind
-terminal.run(app, "python -m ingest")
+terminal.run(app, "iot ingest")
 """
 """A bridge whose consumer is stuck, which others see."""
 

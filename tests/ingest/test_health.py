@@ -68,7 +68,7 @@ def test_without_partitions_it_is_well_for_a_minute(broker: MockBroker) -> None:
     assert bridge.health() == []
     bridge.now += 1
     (reason,) = bridge.health()
-    assert reason.startswith("the bridge has had no partitions for 61 s")
+    assert reason.startswith("the bridge has had no partitions for 61 seconds")
     assert "group ingest " in reason
     bridge.counts.idle_since = bridge.now
     assert bridge.health() == [], "a rebalance begins anew"
@@ -82,7 +82,7 @@ def test_missing_topics_are_named_with_what_makes_them() -> None:
         bridge.now = 10 * PATIENCE
         (reason,) = bridge.health()
     assert f"({HISTORY}, {REJECTED})" in reason
-    assert "`python -m topics create`" in reason
+    assert "`iot topics create`" in reason
 
 
 def test_without_kafka_it_waits_for_kafka_and_says_why() -> None:

@@ -74,7 +74,7 @@ def test_a_tombstone_names_the_point_that_its_value_has_set(series: str) -> None
 def test_a_result_of_an_old_system_says_what_to_do() -> None:
     """It must neither be a dead letter nor be lost."""
     old = b'{"series":"AggDay","site":"home","sensor":"TH1","window_start":"2020-01-01 00:00:00Z"}'
-    with pytest.raises(OldResultError, match="python -m topics migrate"):
+    with pytest.raises(OldResultError, match="iot topics migrate"):
         RECORDS.aggregate(old, None)
 
 

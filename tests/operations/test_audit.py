@@ -186,5 +186,5 @@ def test_the_command_tells_a_script_too(topics: Topics) -> None:
 def test_the_command_says_which_topic_is_missing(topics: Topics) -> None:
     done = command(topics.settings.replace(prefix="nowhere."))
     assert done.returncode == 1
-    assert "there is no topic nowhere.deadLetter: `python -m topics create` makes it" in done.stderr
+    assert "there is no topic nowhere.deadLetter: `iot topics create` makes it" in done.stderr
     assert "Traceback" not in done.stderr

@@ -318,7 +318,13 @@ def test_a_device_is_written_to_and_not_replaced(held: Settings) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["TH9"], "no series matches TH9: there are AggDayTH1, AggDayW1, LateRejW1, TH1, W1, cabin:TH1"),
+        (
+            ["TH9"],
+            (
+                "no series matches TH9: there are AggDayTH1, AggDayW1, LateRejW1, TH1, W1, cabin:TH1; sites: cabin, "
+                "home; other prefixes (IOT_PREFIX): "
+            ),
+        ),
         (["th1"], "no series matches th1"),
         (["AggDay*", "series=raw"], "no series matches"),
         (["site=(home"], "not a filter"),
@@ -333,9 +339,11 @@ def test_a_mistake_is_told(held: Settings, arguments: list[str], message: str) -
     assert message in str(result.exception)
 
 
-def test_an_empty_redis_is_told(held: Settings) -> None:
+def test_a_prefix_without_series_is_told_with_those_that_have_some(held: Settings) -> None:
     result = run(held.replace(prefix="nobody."), "*")
-    assert "Redis holds none with the prefix nobody." in str(result.exception)
+    said = str(result.exception)
+    assert said.startswith("no series matches * with the prefix nobody.: there are series with the prefixes ")
+    assert "export., export.other." in said
 
 
 def test_without_redis_it_says_so() -> None:

@@ -166,5 +166,5 @@ def live(settings: Settings, end: int, upto: int | None = None) -> None:
 
 
 def test_what_has_no_results_cannot_be_merged(settings: Settings) -> None:
-    with pytest.raises(UserError, match="holds no results: `python -m jobs replay --source"):
+    with pytest.raises(UserError, match="holds no results: `iot replay --source"):
         merge.choose(settings, settings.prefix, overwrite=False)

@@ -454,5 +454,5 @@ def test_without_kafka_it_says_so(settings: Settings, monkeypatch: pytest.Monkey
 
 
 def test_without_topics_it_says_so(settings: Settings) -> None:
-    with pytest.raises(UserError, match=r"there is no topic none\.flinkAggr: `python -m topics create`"):
+    with pytest.raises(UserError, match=r"there is no topic none\.flinkAggr: `iot topics create`"):
         rebuild(settings.replace(prefix="none."))

@@ -67,7 +67,7 @@ def replayed(settings: Settings, plan: replay.Plan, into: str, *, accept_late: b
 
 
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
-    """A command of `python -m jobs`, in this process, whose JVM is warm; returns what it printed."""
+    """A command of `iot jobs`, in this process, whose JVM is warm; returns what it printed."""
     load = load_settings
 
     def given(**options: object) -> Settings:

@@ -50,7 +50,7 @@ def test_messages_that_nobody_acknowledges_are_told_with_their_kafka(publisher: 
     assert health() == [], "they may come yet"
     passes(health, publisher.clock, 5)
     (reason,) = health()
-    assert reason.startswith("Kafka at 192.0.2.1:9092 has acknowledged nothing for 35 s, and 1,500 messages wait")
+    assert reason.startswith("Kafka at 192.0.2.1:9092 has acknowledged nothing for 35 seconds, and 1,500 messages wait")
     assert "5 minutes" in reason
     publisher.acknowledged = 1
     assert health() == [], "it answers again"

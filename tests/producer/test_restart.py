@@ -134,7 +134,7 @@ class Blind(publisher.Producer):
 if not first.exists():
     watchdog.PATIENCE = watchdog.EVERY = 0
     publisher.Producer = Blind
-terminal.run(app, "python -m producer")
+terminal.run(app, "iot simulate")
 """
 """A producer whose first client gets stuck, which others see; its first argument is a file to be made."""
 
@@ -168,7 +168,7 @@ def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, oth
     second = start(settings, "--days", "1", *other)
     said = second.communicate()[1]
     assert second.returncode == 1
-    assert f"another simulation (seed {SEED}" in said
+    assert f"another simulation (--seed {SEED} " in said
     assert "Traceback" not in said
     assert arrived(settings) == before
 
@@ -177,5 +177,5 @@ def test_a_missing_topic_is_an_error_that_says_what_to_do(settings: Settings) ->
     producer = start(settings.replace(prefix="nowhere."), "--days", "1")
     said = producer.communicate()[1]
     assert producer.returncode == 1
-    assert "there is no topic nowhere.dailyAggr: `python -m topics create` makes it" in said
+    assert "there is no topic nowhere.dailyAggr: `iot topics create` makes it" in said
     assert "Traceback" not in said

@@ -103,13 +103,22 @@ def test_a_long_topic_is_read_at_its_end_alone() -> None:
     assert consumer.read <= 100 < len(consumer.logs[0])
 
 
-@pytest.mark.parametrize("identity", ["2@1577836800000*2", "1@0*2", "1@1577836800000*3", ""])
-def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(identity: str) -> None:
+@pytest.mark.parametrize(
+    ("identity", "told"),
+    [
+        ("2@1577836800000*2", "--seed 2 --start 2020-01-01 --sites 2"),
+        ("1@0*2", "--seed 1 --start 1970-01-01 --sites 2"),
+        ("1@1577836800000*3", "--seed 1 --start 2020-01-01 --sites 3"),
+        ("", "header sim: ''"),
+        ("another", "header sim: 'another'"),
+    ],
+)
+def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(identity: str, told: str) -> None:
     logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((SIMULATION, identity.encode()),))]}
     with pytest.raises(ResumeError, match="another simulation") as error:
         found(logs)
     assert "topics delete" in str(error.value)
-    assert f"seed {identity.partition('@')[0]}," in str(error.value)
+    assert f"another simulation ({told})" in str(error.value)
 
 
 def test_only_the_newest_simulation_of_a_partition_counts() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shlex
+import os
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,7 +32,6 @@ from confluent_kafka.admin import (
 )
 from pydantic import SecretStr
 
-from infrastructure.home import ROOT
 from infrastructure.kafka import admin
 from infrastructure.kafka.client import kafka_options
 from infrastructure.passwords import password_of
@@ -41,7 +39,7 @@ from infrastructure.redis.client import RedisUser, redis_client
 from infrastructure.settings import Settings
 from ingest.bridge import Bridge
 from jobs.daily_aggregates import SPEC
-from scripts.stack import access
+from scripts.stack import access, redis_cli
 from scripts.stack.supervision import Stack
 from tests.running import Bridging, submit_quickly, wait_for
 from topics import catalogue
@@ -168,18 +166,16 @@ def test_export_says_why_redis_refuses(settings: Settings, update: dict[str, Any
         export.export(settings.replace(**update), ["*"], export.span(None, None), export.Target("csv", None))
 
 
-def test_the_documented_alias_reads_series(stack: Stack, clients: dict[str, redis.Redis]) -> None:
-    (alias,) = re.findall(r"^alias tscli='(.*)'$", (ROOT / "docs" / "how-to" / "series.md").read_text(), re.MULTILINE)
-    alias = alias.replace(".local/", f"{shlex.quote(str(stack.settings.data_dir))}/")
+def test_redis_own_client_reads_series_and_changes_nothing(stack: Stack, clients: dict[str, redis.Redis]) -> None:
     clients["admin"].ping()
 
-    def said(words: str) -> str:
-        shell = ["bash", "-c", f"{alias} -p {stack.settings.redis.port} {words}"]
-        done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=True)
+    def said(*words: str) -> str:
+        line, environment = redis_cli.command(stack.settings.redis, words)
+        done = subprocess.run(line, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
         assert not done.stderr
         return done.stdout
 
-    assert "TH1" in said("TS.QUERYINDEX site=home")
+    assert "TH1" in said("TS.QUERYINDEX", "site=home")
     assert "NOPERM" in said("FLUSHALL")
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from iot.__main__ import app
 from scripts.stack import access, checks, supervision
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
-from scripts.stack.processes import processes
+from scripts.stack.processes import Process, processes, write_configuration
 from scripts.stack.supervision import Stack, StackError
 from tests.running import wait_for
 
@@ -190,6 +191,39 @@ def test_reset_deletes_the_passwords_too(elsewhere: Settings) -> None:
     assert {file.name: file.read_text() for file in elsewhere.secrets_dir.iterdir()} == made
     Stack(elsewhere).reset()
     assert not elsewhere.secrets_dir.exists()
+
+
+@pytest.fixture
+def supervisor(elsewhere: Settings) -> Iterator[Stack]:
+    """A stack without processes, whose supervisor runs."""
+    stack = Stack(elsewhere)
+    for directory in (stack.paths.logs, stack.paths.run):
+        directory.mkdir(parents=True)
+    access.make_secrets(elsewhere)
+    write_configuration(elsewhere, stack.paths, only=())
+    configuration = str(stack.paths.run / "supervisord.conf")
+    subprocess.run([sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", configuration], check=True)
+    wait_for(stack._answers, "the supervisor")
+    yield stack
+    stack.down()
+
+
+def process(name: str, script: str) -> Process:
+    return Process(name, ["/bin/sh", "-c", script], ready=lambda: False, memory=1)
+
+
+def test_a_process_that_ends_whenever_it_is_started_is_told_before_the_wait_is_over(supervisor: Stack) -> None:
+    broken = process("broken", "echo no such directory; exit 3")
+    supervisor.add(broken)
+    with pytest.raises(StackError, match=r"^broken ends whenever it is started(.|\n)*no such directory$"):
+        supervisor._wait(broken.name, broken.ready, started=supervisor._started)
+
+
+def test_a_process_that_comes_to_serve_at_its_third_start_is_waited_for(supervisor: Stack, tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    supervisor.add(process("late", f"echo >> {tries}; [ $(wc -l < {tries}) -ge 3 ] && exec sleep 600"))
+    supervisor._wait("late", lambda: supervisor.state("late") == "RUNNING", started=supervisor._started)
+    assert len(tries.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,8 @@ def test_without_a_job_and_its_bridge_it_says_what_to_do(stack: Stack, monkeypat
     text = " ".join(done.output.split())
     assert done.exit_code == 1
     assert "not well: ingest is stopped: `iot up` starts it" in text
-    assert "not well: daily-aggregates does not run: `python -m jobs submit --from latest`" in text
-    assert "not well: there are no topics: `python -m topics create` makes them" in text
+    assert "not well: daily-aggregates does not run: `iot jobs submit --from latest`" in text
+    assert "not well: there are no topics: `iot topics create` makes them" in text
 
 
 def test_what_a_process_says_of_itself_is_shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

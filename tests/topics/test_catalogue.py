@@ -133,7 +133,7 @@ MISTAKES = {
     "a name with a colon": (sensor(name='"home:Oven"'), "letters and digits"),
     "a name with a slash": (sensor(name='"home/Oven"'), "letters and digits"),
     "a name outside ASCII": (sensor(name='"Öfen"'), "Öfen"),
-    "an empty name": (sensor(name='""'), "letters and digits"),
+    "an empty name": (sensor(name='""'), "is empty"),
     "a name of 65 letters": (sensor(name="O" * 65), "64"),
     "part of a sensor that is not there": (sensor(part_of='"Etot"'), "Etot"),
     "part of a sensor that is no meter": (sensor(part_of='"TH1"') + sensor(name="TH1"), "TH1"),
@@ -158,8 +158,8 @@ MISTAKES = {
     "late: no delay": (sensor(late="[{every = 20}]"), "delay"),
     "late: an unknown field": (sensor(late="[{every = 20, delay = 192, chance = 1}]"), "chance"),
     "late: no list": (sensor(late="20"), "late"),
-    "a number in the place of a sensor": ("Oven1 = 5\n", "object"),
-    "a list in the place of a sensor": ("[[Oven1]]\n" + GOOD, "object"),
+    "a number in the place of a sensor": ("Oven1 = 5\n", "it is a number, and must be a table"),
+    "a list in the place of a sensor": ("[[Oven1]]\n" + GOOD, "write [Oven1], not [[Oven1]]"),
     "the second of two sensors": (sensor(name="TH1") + sensor(unit=None), "unit"),
 }
 
@@ -175,6 +175,126 @@ def test_a_mistake_is_an_error_that_names_file_sensor_and_field(tmp_path: Path, 
     assert f"sensor {name}" in message
     assert says in message.split(f"sensor {name}", 1)[1] or says == name
     assert issubclass(CatalogueError, UserError), "a command prints it without a traceback"
+
+
+FIELDS = "unit, cadence, aggregate, class, part_of, low, high, per_day, spread, chance, late"
+REQUIRED = "unit, cadence, aggregate, class"
+
+TOLD = {
+    "no unit": (sensor(unit=None), f"unit is missing; what must be there is {REQUIRED}"),
+    "neither unit nor class": (
+        sensor(unit=None, class_=None),
+        f"unit, class are missing; what must be there is {REQUIRED}",
+    ),
+    "a field that is nearly one": (
+        sensor(aggregate=None) + 'agregate = "sum"\n',
+        f"there is no field agregate (aggregate?); there are {FIELDS}",
+    ),
+    "a field with a capital": (sensor() + "Low = 1\n", f"there is no field Low (low?); there are {FIELDS}"),
+    "a field that is near none": (sensor() + 'x = ""\n', f"there is no field x; there are {FIELDS}"),
+    "low as text": (sensor(low='"0"'), 'low is text ("0"), and must be a number'),
+    "low as a date": (sensor(low="2020-01-01"), "low is a date or time (2020-01-01), and must be a number"),
+    "high as true": (sensor(high="true"), "high is true, and must be a number"),
+    "a unit as a number": (sensor(unit="5"), "unit is a number (5), and must be text, in quotes"),
+    "a unit as a list": (sensor(unit='["x"]'), "unit is a list, and must be text, in quotes"),
+    "an integer beyond a double": (
+        sensor(high=f"1{'0' * 400}"),
+        f"high is too large a number (1{'0' * 38}…)",
+    ),
+    "a cadence that is nearly one": (
+        sensor(cadence='"15 min"'),
+        'cadence is "15 min" (15min?), and must be one of "15min", "daily", "random"',
+    ),
+    "a cadence as a number": (sensor(cadence="15"), 'cadence is 15, and must be one of "15min", "daily", "random"'),
+    "an aggregate of another name": (
+        sensor(aggregate='"median"'),
+        'aggregate is "median" (mean?), and must be one of "mean", "sum", "difference"',
+    ),
+    "late as a number": (
+        sensor(late="20"),
+        "late is a number, and must be a list of tables, as [{ every = 20, delay = 192 }]",
+    ),
+    "late as a list of numbers": (
+        sensor(late="[20, 192]"),
+        "late, item 1: it is a number, and must be a table, as in [{ every = 20, delay = 192 }]",
+    ),
+    "late without delay in the second": (
+        sensor(late="[{every = 20, delay = 1}, {every = 20}]"),
+        "late, item 2: delay is missing; what must be there is every, delay",
+    ),
+    "late with half a tick": (
+        sensor(late="[{every = 20.5, delay = 1}]"),
+        "late, item 1: every is a number (20.5), and must be a whole number",
+    ),
+    "a name with two wrong characters": (
+        sensor(name='"Oven 1-b"').replace("Oven1", "Oven"),
+        "a name is ASCII letters and digits alone, without ' ', '-'",
+    ),
+    "a name with a dot": (
+        sensor(name="home.Oven1"),
+        "there is a table Oven1 in it: each sensor is a table of its own, and its name has no dot",
+    ),
+    "a field above the first sensor": (
+        'unit = "x"\n' + sensor(),
+        "it stands above the first sensor: the line with the sensor's name goes before it, as [TH1]",
+    ),
+    "part of a meter that is nearly one": (
+        sensor(part_of='"Etott"') + sensor(METER, name="Etot"),
+        "part_of names Etott (Etot?), which is not in the catalogue; the meters are Etot",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", TOLD)
+def test_a_mistake_is_told_with_what_is_allowed(tmp_path: Path, mistake: str) -> None:
+    text, says = TOLD[mistake]
+    with pytest.raises(CatalogueError) as error:
+        read(tmp_path, text)
+    assert str(error.value).split(": ", 1)[1] == says
+
+
+LINES = {
+    "a text without quotes": (sensor(cadence="daily"), 3, "cadence = daily", "text stands in quotes"),
+    "a number with a comma": (sensor(low="1,5"), 6, "low = 1,5", "a number a point, not a comma"),
+    "a field with a colon": ("[Oven1]\nlow: 1\n", 2, "low: 1", 'a field is written as unit = "Wh"'),
+    "a quote that does not end": (sensor(unit='"x'), 2, 'unit = "x', "a quote is missing"),
+    "a bracket that does not end": (
+        sensor(late="[{every = 20, delay = 192}"),
+        8,
+        "late = [{every = 20, delay = 192}",
+        "a bracket is missing",
+    ),
+    "a name outside ASCII without quotes": (sensor(name="Öfen"), 1, "[Öfen]", "with ASCII letters and digits"),
+    "JSON": ('{"TH1": {}}', 1, '{"TH1": {}}', "a line is a sensor, as [TH1], or a field of it"),
+    "a sensor given twice": (sensor() + sensor(), 8, "[Oven1]", "the sensor Oven1 is there twice"),
+    "a field given twice": (sensor() + "low = 1\n", 8, "low = 1", "a field is given twice"),
+}
+
+
+@pytest.mark.parametrize("mistake", LINES)
+def test_what_is_not_toml_is_shown_with_its_line_and_what_to_do(tmp_path: Path, mistake: str) -> None:
+    text, line, shown, hint = LINES[mistake]
+    with pytest.raises(CatalogueError) as error:
+        read(tmp_path, text)
+    first, second = str(error.value).split("\n")
+    assert first == f"{tmp_path / 'sensors.toml'}, line {line} is not TOML: {shown}"
+    assert hint in second
+
+
+def test_every_mistake_is_told_at_once_and_of_many_ten(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError) as error:
+        read(tmp_path, "".join(sensor(name=f"S{n}", unit="5", low='"0"') for n in range(9)))
+    lines = str(error.value).split("\n")
+    assert [line.split(", sensor ")[1].split(" is ")[0] for line in lines[:3]] == ["S0: unit", "S0: low", "S1: unit"]
+    assert (len(lines), lines[-1]) == (11, "and 8 more")
+
+
+@pytest.mark.parametrize("text", [*(text for text, _ in (MISTAKES | TOLD).values()), *(t for t, *_ in LINES.values())])
+def test_no_message_has_the_words_of_a_library(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CatalogueError) as error:
+        read(tmp_path, text)
+    for word in ("$", "`", "Object", "Expected", "Invalid", "got", "str", "tuple", "None"):
+        assert word not in str(error.value).replace(str(tmp_path), "")
 
 
 SHOWS_LATER = {
@@ -219,21 +339,21 @@ def test_a_catalogue_without_a_sensor_is_an_error(tmp_path: Path, text: str) -> 
 
 
 def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match=r"sensors\.toml is not TOML"):
+    with pytest.raises(CatalogueError, match=r"sensors\.toml, line 1 is not TOML: \[Oven1\n"):
         read(tmp_path, "[Oven1\n")
 
 
 def test_a_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "sensors.toml"
     path.write_bytes(b'[TH1]\nunit = "\xb0C"\n')
-    with pytest.raises(CatalogueError, match=r"sensors\.toml is not TOML"):
+    with pytest.raises(CatalogueError, match=r"sensors\.toml, line 2 is not UTF-8: save the file as UTF-8"):
         catalogue.read(path)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError, match=r"missing\.toml: No such file"):
+    with pytest.raises(CatalogueError, match=r"there is no sensor catalogue .*missing\.toml: IOT_SENSORS .* --sensors"):
         catalogue.read(tmp_path / "missing.toml")
-    with pytest.raises(CatalogueError, match="Is a directory"):
+    with pytest.raises(CatalogueError, match="is a directory, and must be a file: IOT_SENSORS"):
         catalogue.read(tmp_path)
 
 

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from infrastructure.home import ROOT
 from topics import catalogue
-from topics.names import AGGREGATES, DEAD_LETTERS, DEFAULT_SITE, READINGS, REJECTED, TOPICS, sensor_key
+from topics.names import (
+    AGGREGATES,
+    DEAD_LETTERS,
+    DEFAULT_SITE,
+    READINGS,
+    REJECTED,
+    TOPICS,
+    prefix_of,
+    prefixes_of,
+    sensor_key,
+)
 from topics.series import (
     AGG_DAY,
     AGG_DAY_COUNT,
@@ -28,6 +38,22 @@ sites = st.just(DEFAULT_SITE) | st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch
 def test_the_topics_are_those_of_the_contract() -> None:
     assert (READINGS, AGGREGATES, REJECTED, DEAD_LETTERS) == ("dailyAggr", "flinkAggr", "lateRej", "deadLetter")
     assert TOPICS == (READINGS, "history", AGGREGATES, REJECTED, DEAD_LETTERS, "sensorClasses")
+
+
+def test_prefixes_are_those_of_our_topics() -> None:
+    there = [
+        "dailyAggr",
+        "history",
+        "mine.flinkAggr",
+        "orders-history",
+        "old.history",
+        "old.lateRej",
+        "daily",
+        "x.Aggr",
+    ]
+    assert prefixes_of(there) == {"", "mine.", "old."}
+    assert prefixes_of([]) == set()
+    assert [prefix_of(topic) for topic in ("dailyAggr", "a.history", "a.b.lateRej")] == ["", "a.", "a.b."]
 
 
 def test_the_kinds_of_series_are_those_of_the_contract() -> None:

@@ -242,3 +242,21 @@ def test_how_deep_the_caller_is_does_not_change_the_verdict() -> None:
 def test_no_record_timestamp_raises(received: int) -> None:
     # Kafka gives -1 where a record has no timestamp.
     assert outcome(PLAIN, received=received) == (GOOD if received + FUTURE_TOLERANCE_MS >= TS else ["future_ts"])
+
+
+@pytest.mark.parametrize(
+    ("ts", "detail"),
+    [
+        (LATEST + 1, "ts is 2020-01-01 01:00 UTC, 60 minutes after it was received"),
+        (2_085_978_480_000, "ts is 2036-02-07 06:28 UTC, 16 years after it was received"),
+        (1_577_836_800_000_000, "in microseconds it would be 2020-01-01 00:00 UTC, and milliseconds are expected"),
+        (253_402_300_800_000, "ts 253402300800000 is after the year 9999"),
+        (f"1{'0' * 300}", f"ts 1{'0' * 24}… is after the year 9999"),
+        (-1, "ts -1 is before 1970: 1969-12-31 23:59:59.999 UTC"),
+        (-(10**20), "ts -100000000000000000000 is before 1970: a time before the year 1"),
+    ],
+)
+def test_what_is_wrong_with_a_time_is_told_in_words(ts: int | str, detail: str) -> None:
+    (item,) = decode(PLAIN.replace(b"%d" % TS, str(ts).encode()), SENT, RULES)
+    assert isinstance(item, Invalid)
+    assert detail in str(item)

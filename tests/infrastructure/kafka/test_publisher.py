@@ -139,6 +139,6 @@ def test_an_unknown_sensor_and_a_missing_topic_are_errors(
 ) -> None:
     with Publisher(settings, sensors) as publisher, pytest.raises(KeyError):
         publisher.publish(Reading("home", "TH9", 0, 1.0))
-    with pytest.raises(PublishError, match=r"there is no topic nowhere\.dailyAggr: `python -m topics create` makes it"):
+    with pytest.raises(PublishError, match=r"there is no topic nowhere\.dailyAggr: `iot topics create` makes it"):
         Publisher(settings.replace(prefix="nowhere."), sensors)
     assert not sum(offsets.end_offsets(settings.kafka, settings.prefix + READINGS).values())

@@ -92,14 +92,14 @@ def test_what_was_repaired_is_not_written_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 2 is no dead letter"),
-        ("[]", "line 2 is no dead letter"),
+        ("{", "line 2 is no dead letter .*: it is not one JSON object"),
+        ("[]", "line 2 is no dead letter .*: it must have origin"),
         ('{"value":{}}', "line 2 is no dead letter.*origin"),
         ('{"origin":5}', "line 2 is no dead letter"),
         ('{"origin":"dailyAggr 3"}', "line 2: origin 'dailyAggr 3' names no record"),
         ('{"origin":"dailyAggr -1 5"}', "line 2: origin"),
-        ('{"origin":"dailyAggr 3 812","base64":"ÿ"}', "line 2 is no dead letter"),
-        ('{"origin":"dailyAggr 3 812","value":"\udcff"}', "line 2 is no dead letter"),
+        ('{"origin":"dailyAggr 3 812","base64":"ÿ"}', "line 2 is no dead letter .*: what stands as base64 is none"),
+        ('{"origin":"dailyAggr 3 812","value":"\udcff"}', "line 2 is no dead letter .*: it is not UTF-8"),
     ],
 )
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, said: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -147,7 +147,9 @@ def test_a_record_that_was_resent_under_another_name_is_refused(stream: Stream) 
     stream.resend((origin, body("TH1", NOW - HOUR)))
     plan = stream.plan((origin, body("TH1", NOW - 2 * HOUR)))
     assert reasons(plan) == [(1, "resent")]
-    assert f"home/TH1 ts {NOW - HOUR}" in plan.refused[0].detail
+    assert (
+        f"home/TH1 at {datetime.fromtimestamp((NOW - HOUR) / 1000, UTC):%Y-%m-%d %H:%M} UTC" in plan.refused[0].detail
+    )
 
 
 def test_a_record_of_several_readings_is_written_one_a_line(stream: Stream) -> None:
@@ -337,7 +339,7 @@ def test_from_the_list_to_the_readings(stream: Stream, command: CliRunner, tmp_p
     stream.read("TH1", NOW)
     for value in (body("TH1", NOW - HOUR, "22,5"), body("TH1", START + HOUR, "1e"), b"\xff"):
         stream.dead(value, "wrong_type")
-    assert f"python -m topics deadletter resend {file}" in said(command, "--output", file)
+    assert f"iot deadletter resend {file}" in said(command, "--output", file)
     assert f"{file} is there: --force replaces it" in said(command, "--output", file, code=1)
     mended = [json.loads(line) for line in file.read_text().splitlines()]
     mended[0]["value"]["value"] = 22.5
@@ -358,9 +360,9 @@ def test_from_the_list_to_the_readings(stream: Stream, command: CliRunner, tmp_p
     assert history.read_text() == f"site,sensor,ts,value\nhome,TH1,{START + HOUR},0.1\n"
     prefix = stream.settings.prefix
     for line in (
-        f"python -m producer backfill {history} --into {prefix}repaired.",
-        f"python -m jobs replay --source {prefix}repaired.",
-        f"python -m jobs merge {prefix}repaired.",
+        f"iot backfill {history} --into {prefix}repaired.",
+        f"iot replay --source {prefix}repaired.",
+        f"iot merge {prefix}repaired.",
     ):
         assert line in first
 
@@ -402,4 +404,4 @@ def test_a_topic_that_is_not_there_is_named(
     (tmp_path / "bad").write_text("")
     monkeypatch.setenv("IOT_PREFIX", "nowhere.")
     for words in ((), ("resend", tmp_path / "bad")):
-        assert "`python -m topics create` makes it" in said(command, *words, code=1)
+        assert "`iot topics create` makes it" in said(command, *words, code=1)

@@ -174,8 +174,8 @@ def test_everything_in_the_files_is_in_the_topics_once(settings: Settings, tmp_p
         "1 duplicate",
         "1 cut_off",
         f"3 with line and reason in {long}.rejected.csv",
-        f"python -m jobs replay --source {settings.prefix}",
-        f"python -m jobs merge {settings.prefix}",
+        f"iot replay --source {settings.prefix}",
+        f"iot merge {settings.prefix}",
     ):
         assert line in ended.said
     with Path(f"{long}.rejected.csv").open(newline="") as file:
@@ -198,7 +198,7 @@ def test_everything_in_the_files_is_in_the_topics_once(settings: Settings, tmp_p
         backfill(settings, long, columns=columns + ",site=name"),
     ):
         assert (ended.code, ends(settings)) == (1, before)
-    assert f"python -m topics delete --prefix {settings.prefix}" in backfill(settings, other).error
+    assert f"iot topics delete --prefix {settings.prefix}" in backfill(settings, other).error
 
     second = settings.replace(prefix="wide-" + settings.prefix)
     ended = backfill(second, wide, columns="ts=time")
@@ -267,7 +267,7 @@ def test_unknown_sensors_are_shown_as_lines_for_the_catalogue(
     assert ended.code == 1
     assert "sensors that the catalogue does not know: Attic (2)" in ended.error
     assert '[Attic]\nunit = "?"' in ended.error
-    assert f"python -m topics delete --prefix {settings.prefix}" in ended.error
+    assert f"iot topics delete --prefix {settings.prefix}" in ended.error
     assert "2 unknown_sensor" in ended.said
     assert records(settings) == wanted([("home", "TH1", START, 2.0)], START + DAY + 11_000)
 

@@ -229,7 +229,7 @@ def test_rejected_rows_stand_in_a_file_with_line_reason_detail_and_row(tmp_path:
             ["line", "reason", "detail", "row"],
             ["3", "wrong_type", "value is 'a \"b\"'", '"TH1","2","a ""b"""'],
             ["4", "cut_off", "2 fields, the header has 3", "TH1,3"],
-            ["5", "duplicate", "a reading of home, TH1, ts 1 was there before", "TH1,1,9"],
+            ["5", "duplicate", "a reading of home, TH1 at 1970-01-01 00:00:00.001 UTC was there before", "TH1,1,9"],
         ]
     path.write_bytes(b"sensor,ts,value\nTH1,1,1\n")
     sent([path])
@@ -247,7 +247,7 @@ def test_only_the_same_files_go_on(tmp_path: Path) -> None:
     check_owner({0: Held(5, name, (b"", b"")), 3: Held(1, name, (b"", b""))}, name, "x.")
 
     def refused(other: str | None) -> str:
-        with pytest.raises(ResumeError, match=r"python -m topics delete --prefix x\.") as error:
+        with pytest.raises(ResumeError, match=r"iot topics delete --prefix x\.") as error:
             check_owner({0: Held(5, name, (b"", b"")), 1: Held(5, other, (b"", b""))}, name, "x.")
         return str(error.value)
 

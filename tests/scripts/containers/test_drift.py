@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -137,7 +138,7 @@ NOT_GIVEN = {
 
 def test_each_setting_is_passed_on_or_said_why_not() -> None:
     block = services()["ingest"]["environment"]
-    named = {name.removeprefix("IOT_").lower(): value for name, value in block.items()}
+    named = {name.removeprefix("IOT_").lower(): value for name, value in block.items() if name.lower() != "no_proxy"}
     assert named.keys() == {variable.name for variable in variables()} - NOT_GIVEN.keys()
     assert {name for name, value in named.items() if value is not None} == DIFFERENT.keys() | FIXED.keys()
 
@@ -153,6 +154,12 @@ def test_all_have_the_same_settings(name: str) -> None:
     assert found.pop("IOT_SECRETS", None) == ("/run/secrets" if "secrets" in services()[name] else None)
     assert found.pop("IOT_BOARD", None) == ("http://0.0.0.0:8000" if name == "board" else None)
     assert found == services()["ingest"]["environment"]
+
+
+def test_the_jobmanager_is_not_asked_through_a_proxy_of_dockers_configuration() -> None:
+    block = services()["ingest"]["environment"]
+    host = urlsplit(block["IOT_FLINK"]).hostname
+    assert block["no_proxy"] == block["NO_PROXY"] == host
 
 
 def test_the_board_has_the_viewers_password_alone() -> None:
