@@ -254,7 +254,8 @@ def run(
         finally:
             reader.join()
     if process.returncode:
-        raise SetupError("\n".join([f".venv is not complete: {advice(said)}", *list(said)[-SHOWN:]]))
+        last = list(said)[-SHOWN:]
+        raise SetupError("\n".join([f".venv is not complete: {advice(last)}", *last]))
 
 
 def _listen(stream: TextIO, said: deque[str], read: Callable[[str], None]) -> None:
