@@ -14,7 +14,8 @@ import pytest
 
 from infrastructure.home import ROOT
 from scripts import environment
-from scripts.environment import Display, Packages, SetupError
+from scripts.environment import Display, SetupError
+from scripts.pip_progress import Packages, pinned
 
 CHOOSING = ROOT / "scripts" / "environment.sh"
 
@@ -159,7 +160,7 @@ def test_the_names_that_are_pinned_are_read_from_the_requirements(tmp_path: Path
     file.write_text(
         "Ruamel.Yaml==0.19.1 \\\n    --hash=sha256:00\n    # via nobody\ndocopt==0.6.2 ; python_version > '3'\n"
     )
-    assert environment.pinned([file]) == {"ruamel-yaml", "docopt"}
+    assert pinned([file]) == {"ruamel-yaml", "docopt"}
 
 
 def test_without_a_terminal_there_is_a_line_at_once_and_then_one_every_few_seconds() -> None:
@@ -227,3 +228,8 @@ def test_an_environment_stays_when_it_runs_and_is_of_the_python_that_is_named(tm
     assert not environment.usable(own, named=False)
     other.write_text("#!/bin/sh\nexit 127\n")
     assert not environment.usable(own, named=False)
+
+
+def test_it_runs_before_anything_is_installed() -> None:
+    alone = [sys.executable, "-S", "-c", "import scripts.environment"]  # -S: without site-packages
+    assert subprocess.run(alone, cwd=ROOT).returncode == 0
