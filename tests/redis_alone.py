@@ -16,6 +16,7 @@ from ingest.series_writer import SeriesWriter
 from jobs.tools import INSTALLED
 from producer.simulation import Simulation, site_names, ticks_of
 from scripts.oracle import Points, expected
+from scripts.stack.install import install
 from scripts.stack.paths import redis_home
 from tests.running import wait_for
 from topics import catalogue
@@ -60,7 +61,8 @@ def fill(port: int, directory: Path) -> Filled:
 
 
 def serve(port: int, directory: Path) -> subprocess.Popen[bytes]:
-    """The stack's Redis, which keeps nothing on disk."""
+    """The stack's Redis, which keeps nothing on disk. On a fresh clone what it needs is installed first."""
+    list(install(["openssl"]))
     home = redis_home()
     words = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory), "--save", ""]
     with (directory / "redis.log").open("wb") as log:
