@@ -11,7 +11,7 @@ READY := $(VENV)/ready
 .PHONY: help demo live up down status logs reset test check acceptance audit chaos bench format lock
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY) ## fourteen simulated days through the whole system, compared with pandas
 	@$(IOT) demo
