@@ -65,5 +65,5 @@ def test_what_cannot_be_drawn_is_named(spoil: Any, tmp_path: Path) -> None:
 
 
 def test_without_files_it_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="grafana_provisioning build"):
+    with pytest.raises(UserError, match="iot grafana build"):
         dashboards.read(tmp_path)
