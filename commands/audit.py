@@ -5,13 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-
-from infrastructure.settings import load_settings
-from operations import audit as accounting
-from topics import catalogue
-
-console = Console(soft_wrap=True)
 
 Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
 
@@ -22,6 +15,13 @@ def audit(prefix: Prefix = None) -> None:
     Each record of dailyAggr is counted in its day, rejected, a dead letter, or a duplicate of such a one. Exits
     with 1 when one is in none of them, or in more than one.
     """
+    from rich.console import Console
+
+    from infrastructure.settings import load_settings
+    from operations import audit as accounting
+    from topics import catalogue
+
+    console = Console(soft_wrap=True)
     settings = load_settings(prefix=prefix)
     with console.status("reading the topics"):
         account = accounting.audit(settings, catalogue.read(settings.sensors))

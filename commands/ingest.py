@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
-from infrastructure import logs, metrics_endpoint
-from infrastructure.settings import load_settings
-from ingest.bridge import Bridge
-from ingest.health import BridgeHealth
-from ingest.metrics import BridgeMetrics
-from topics import catalogue
-
 
 def ingest() -> None:
     """Write the topics into Redis until Ctrl-C or SIGTERM.
@@ -19,6 +10,15 @@ def ingest() -> None:
     bridge says so, waits, and goes on. Every setting comes from the environment (docs/reference/settings.md); any
     number of bridges share the work.
     """
+    import signal
+
+    from infrastructure import logs, metrics_endpoint
+    from infrastructure.settings import load_settings
+    from ingest.bridge import Bridge
+    from ingest.health import BridgeHealth
+    from ingest.metrics import BridgeMetrics
+    from topics import catalogue
+
     settings = load_settings()
     logs.configure(settings.monitoring.log_format)
     bridge = Bridge(settings, catalogue.read(settings.sensors))

@@ -8,11 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infrastructure import logs
 from infrastructure.settings import load_settings
-from jobs import cluster
-from jobs.daily_aggregates import SPEC
-from jobs.tools import job_jar, local_tools
 from topics.errors import UserError
 from topics.wording import duration
 
@@ -39,6 +35,10 @@ def submit(
     prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
 ) -> None:
     """Submit the job and leave it running."""
+    from jobs import cluster
+    from jobs.daily_aggregates import SPEC
+    from jobs.tools import local_tools
+
     settings = load_settings(parallelism=parallelism, prefix=prefix)
     savepoint = start_from
     if start_from == "latest" and (savepoint := cluster.newest_state(settings, SPEC)) is None:
@@ -51,6 +51,8 @@ def submit(
 @app.command("list")
 def list_() -> None:
     """Show the jobs that run, with their newest checkpoint."""
+    from jobs import cluster
+
     settings = load_settings()
     now = datetime.now(UTC)
     running = cluster.jobs(settings)
@@ -74,6 +76,9 @@ def stop(
     prefix: Annotated[str | None, typer.Option(help="Before each topic's name.", show_default="IOT_PREFIX")] = None,
 ) -> None:
     """Stop a job with a savepoint, from which `submit --from` goes on."""
+    from jobs import cluster
+    from jobs.daily_aggregates import SPEC
+
     settings = load_settings(prefix=prefix)
     job = job or cluster.find(settings, SPEC).id
     with console.status("taking a savepoint"):
@@ -87,12 +92,16 @@ def jar() -> None:
 
     It is what `flink run --jarfile` needs on a cluster of your own.
     """
+    from jobs.tools import job_jar
+
     print(job_jar())
 
 
 @app.command()
 def metrics() -> None:
     """Serve the job's metrics for Prometheus, until Ctrl-C or SIGTERM (docs/operations/operation.md)."""
+    from infrastructure import logs
+    from jobs.daily_aggregates import SPEC
     from jobs.metrics import serve
 
     settings = load_settings()

@@ -5,15 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-
-from commands.progress import progress
-from commands.results_report import SHOWN, summary
-from infrastructure.settings import load_settings
-from operations import merge as merging
-from operations.replay import day_text
-
-console = Console(highlight=False, soft_wrap=True)
 
 
 def merge(
@@ -24,6 +15,15 @@ def merge(
 
     Its readings come into the live raw series. A site's day is taken as a whole. Exits with 1 when one was refused.
     """
+    from rich.console import Console
+
+    from commands.progress import progress
+    from commands.results_report import SHOWN, summary
+    from infrastructure.settings import load_settings
+    from operations import merge as merging
+    from operations.replay import day_text
+
+    console = Console(highlight=False, soft_wrap=True)
     settings = load_settings()
     with console.status("comparing"):
         choice = merging.choose(settings, prefix, overwrite=overwrite)

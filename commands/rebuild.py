@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from infrastructure.settings import load_settings
-from operations.rebuild import Counts, Rebuild
-from topics import catalogue
-from topics.errors import UserError
+if TYPE_CHECKING:
+    from operations.rebuild import Counts
 
 
 def rebuild(
@@ -27,6 +22,15 @@ def rebuild(
     not be empty: what is there is written again, and points that Kafka does not have stay. Stopped by Ctrl-C it has
     done no harm: run it again.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+
+    from infrastructure.settings import load_settings
+    from operations.rebuild import Rebuild
+    from topics import catalogue
+    from topics.errors import UserError
+
     settings = load_settings()
     if replace and not settings.prefix:
         raise UserError("--replace is for series with a prefix (IOT_PREFIX): readers would miss the live ones")

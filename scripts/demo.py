@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from commands.simulate import described, simulation_of
+from commands.simulate_session import described, simulation_of
 from commands.steps import Steps
 from infrastructure import logs
 from infrastructure.kafka import offsets

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands import terminal
-from commands.simulate import simulation_of
+from commands.simulate_session import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from jobs import cluster

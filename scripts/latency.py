@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from commands import terminal
-from commands.simulate import simulation_of
+from commands.simulate_session import simulation_of
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.redis.client import redis_client
 from infrastructure.settings import Settings, load_settings

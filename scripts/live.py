@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from commands.simulate import START, simulate
+from commands.simulate import START
+from commands.simulate_session import simulate
 from infrastructure.settings import load_settings
 from scripts.stack.system import start
 

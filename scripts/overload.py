@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from commands import terminal
-from commands.simulate import simulation_of
+from commands.simulate_session import simulation_of
 from infrastructure.home import ROOT
 from infrastructure.kafka.lag import LagReader
 from infrastructure.redis.client import redis_client

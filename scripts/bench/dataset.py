@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from commands.simulate import simulation_of
+from commands.simulate_session import simulation_of
 from infrastructure.kafka import admin
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.settings import Settings, milliseconds

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from commands import terminal
-from commands.simulate import simulation_of
+from commands.simulate_session import simulation_of
 from scripts.chaos import faults as causes
 from scripts.chaos.run import Recovery, finish, run
 from scripts.chaos.traffic import Traffic
