@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,16 +16,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commands.simulate import START
 from infrastructure import logs, metrics_endpoint
+from infrastructure.kafka import offsets
 from infrastructure.kafka.publisher import Publisher
 from infrastructure.kafka.watchdog import ClientStuckError
-from infrastructure.settings import Settings, load_settings
+from infrastructure.settings import Settings, load_settings, milliseconds
+from operations import clock
 from producer import run
 from producer.health import ProducerHealth
 from producer.metrics import ProducerMetrics
-from producer.resume import marks
+from producer.resume import Mark, marks
 from producer.simulation import Simulation, site_names, ticks_of
-from topics import catalogue
+from topics import catalogue, wording
+from topics.days import DAY_MS
 from topics.errors import UserError
+from topics.names import READINGS
 
 console = Console(stderr=True)
 log = logs.get(__name__)
@@ -43,10 +48,12 @@ def simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int,
 
 def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int, sensors: Path | None) -> None:
     settings = load_settings(sensors=sensors)
+    ticks_per_second = parse_speed(speed)
     logs.configure(settings.monitoring.log_format)
     simulation = simulation_of(settings, start=start, seed=seed, sites=sites)
     publisher = Publisher(settings, simulation.catalogue)
     before = marks(settings, publisher.topic, simulation.identity)
+    check_clock(settings, simulation, before)
     if before:
         last = datetime.fromtimestamp(max(mark.tick for mark in before.values()) / 1000, UTC)
         console.print(f"going on after {last:%Y-%m-%d %H:%M} UTC, where an earlier run stopped")
@@ -61,7 +68,6 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
             counts = f"{described(progress)}  {_date(day)}"
             bar.update(task, completed=progress.tick, counts=counts)
 
-        ticks_per_second = parse_speed(speed)
         metrics = ProducerMetrics(simulation, publisher, ticks_per_second)
         health = ProducerHealth(settings.kafka, publisher)
         health.watch()
@@ -74,6 +80,20 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
     seconds = time.monotonic() - began
     done = run.Progress(0, publisher.sent, publisher.heartbeats, publisher.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({publisher.sent / seconds:,.0f}/s)", highlight=False)
+
+
+def check_clock(settings: Settings, simulation: Simulation, before: Mapping[int, Mark]) -> None:
+    """Raise ``UserError`` when the stream is so far ahead of the simulation that all of it would be rejected."""
+    ends = offsets.end_offsets(settings.kafka, settings.prefix + READINGS)
+    stream = clock.watermark(settings, simulation.catalogue, ends)
+    begins = max((mark.tick for mark in before.values()), default=simulation.start)
+    lateness = milliseconds(settings.time.allowed_lateness + settings.time.catch_up)
+    if stream is not None and begins + lateness + DAY_MS < stream:
+        raise UserError(
+            f"{settings.prefix}{READINGS} has readings of {wording.minute(stream)}, and the simulation would begin at "
+            f"{wording.minute(begins)}: its readings would be rejected. Empty the system first (`iot reset`), or set "
+            "IOT_PREFIX for topics apart."
+        )
 
 
 def described(progress: run.Progress) -> str:

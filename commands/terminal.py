@@ -13,6 +13,18 @@ from infrastructure.proxies import keep_local_direct
 from topics.errors import UserError
 
 
+def confirm(question: str) -> None:
+    """Ask, and go on after a yes. Raises ``UserError`` where nobody answers, ``typer.Abort`` after a no."""
+    try:
+        sure = typer.confirm(question)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UserError("nobody is there to be asked: --yes says yes beforehand") from None
+    if not sure:
+        raise typer.Abort
+
+
 def run(app: typer.Typer, name: str, hint: Callable[[UserError], str] = lambda _: "") -> None:
     """Run a command; exits with 1 for a ``UserError``, 2 for wrong arguments, 130 for Ctrl-C.
 

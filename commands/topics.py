@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.progress import progress
+from commands.terminal import confirm
 from infrastructure.kafka import admin, partition_states
 from infrastructure.settings import Settings, load_settings
 from operations import migrate as migration
@@ -103,7 +104,7 @@ def delete(
         console.print(f"nothing is deleted: {_none_there(settings)}", highlight=False)
         return
     if not yes:
-        typer.confirm(f"Delete {', '.join(there)} and every reading in them?", abort=True)
+        confirm(f"Delete {', '.join(there)} and every reading in them?")
     for name in admin.delete(settings):
         console.print(f"{name:<40} deleted")
 

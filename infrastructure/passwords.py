@@ -35,8 +35,9 @@ def read_password(name: str, secrets_dir: Path, given: SecretStr = NO_PASSWORD) 
             where, found = str(file), file.read_text(errors="replace")
         except FileNotFoundError:
             raise UnavailableError(
-                f"there is no password in {file}: put it there, or set IOT_{name.upper()}; "
-                f"without logins empty IOT_{name.upper().replace('PASSWORD', 'USER')}"
+                f"there is no password in {file}. The local stack makes it when it starts. For servers elsewhere "
+                f"put it there, or set IOT_{name.upper()}. "
+                f"Without logins empty IOT_{name.upper().replace('PASSWORD', 'USER')}"
             ) from None
         except OSError as error:
             raise UserError(f"{file} cannot be read: {error.strerror}") from error

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infrastructure import home
 from infrastructure.wrong_settings import described, no_such, unknown
@@ -589,12 +590,17 @@ def _warn(settings: Settings, message: str) -> None:
 
 
 def _unknown_in_file(file: Path) -> Iterator[str]:
-    """A line for each setting of the file that there is not. Raises ``UserError`` when it cannot be read."""
+    """A line for each setting of the file that there is not. Raises ``UserError`` for a line that is none."""
     try:
-        names = DotEnvSettingsSource(_Group, env_file=file).env_vars
+        with file.open(encoding="utf-8") as lines:
+            bindings = list(parse_stream(lines))
+    except FileNotFoundError:
+        return
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as UTF-8: {error}") from error
-    for name, near in unknown(names, KNOWN).items():
+    if wrong := [binding.original for binding in bindings if binding.error]:
+        raise UserError("\n".join(f"{file}, line {each.line}: give a setting as IOT_NAME=value" for each in wrong))
+    for name, near in unknown([binding.key for binding in bindings if binding.key], KNOWN).items():
         yield f"{file}: {no_such(name.upper(), near)}"
 
 

@@ -15,7 +15,7 @@ SECTIONS = {
         Entry("up", "Start everything: processes, topics, job, bridge, board.", "scripts.commands:up"),
         Entry("down", "Stop every process; the data stay.", "scripts.commands:down"),
         Entry("status", "Show processes, job, lag, rates and rejects in one screen.", "scripts.commands:status"),
-        Entry("logs", "Follow the logs of every process, until Ctrl-C.", "scripts.commands:logs"),
+        Entry("logs", "Follow the logs of every process, or of some, until Ctrl-C.", "scripts.commands:logs"),
         Entry("redis", "Open Redis' own client as the user viewer, who may only look.", "scripts.commands:redis"),
         Entry(
             "reset", "Stop everything and delete all data: topics, series, checkpoints, logs.", "scripts.commands:reset"

@@ -139,6 +139,8 @@ def last_checkpoint(settings: Settings, job: str) -> dict[str, Any] | None:
 
 def stop(settings: Settings, spec: JobSpec, job: str) -> str:
     """Stop a job with a savepoint; returns the savepoint's path. Raises ``ClusterError`` when that fails."""
+    if not re.fullmatch("[0-9a-f]{32}", job):
+        raise UnknownJobError(f"{job!r} is no job's id, which has 32 hexadecimal digits: `iot jobs list` shows them")
     directory = f"{_state_uri(settings, spec)}/savepoints"
     request = _post(settings, f"/jobs/{job}/stop", {"targetDirectory": directory, "drain": False})["request-id"]
 

@@ -99,9 +99,14 @@ def _milliseconds(text: str, option: str) -> tuple[int, int]:
 
 
 def format_of(form: Format | None, file: Path | None) -> Format:
-    """The format that is asked for, else the one of the file's ending, else CSV."""
-    endings: dict[str, Format] = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
-    return form or endings.get("" if file is None else file.suffix, "csv")
+    """The format that is asked for, else that of the file's ending; CSV without a file. Raises ``UserError``."""
+    endings: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "json"}
+    if form or file is None:
+        return form or "csv"
+    if file.suffix not in endings:
+        ending = f"the ending {file.suffix}" if file.suffix else "no ending"
+        raise UserError(f"{file} has {ending}, which tells no format: give {', '.join(endings)}, or --format")
+    return endings[file.suffix]
 
 
 def export(

@@ -53,7 +53,7 @@ def marks(settings: Settings, topic: str, identity: str) -> dict[int, Mark]:
                     )
                 raise ResumeError(
                     f"{topic} holds the readings of another simulation ({_in_words(other or '')}). "
-                    "Go on with that one, or `iot topics delete` first, or set IOT_PREFIX for others."
+                    "Go on with that one, or empty the system first (`iot reset`), or set IOT_PREFIX for others."
                 )
             # What somebody else has sent since is among them: a reading of another name leaves none out.
             found[partition] = Mark(_instant(tick[0]), frozenset((m.key(), m.value()) for m in tick))

@@ -88,27 +88,34 @@ def status() -> None:
     raise typer.Exit(1 if state.show(state.look(settings, stack), console) else 0)
 
 
-def logs() -> None:
-    """Follow the logs of every process, until Ctrl-C."""
+def logs(
+    process: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROCESS…]", help="As `iot status` names them.", show_default="all")
+    ] = None,
+) -> None:
+    """Follow the logs of every process, or of some, until Ctrl-C."""
     from infrastructure.settings import load_settings
     from scripts.stack.paths import Paths
 
-    files = sorted(Paths.of(load_settings()).logs.glob("*.log"))
+    files = {file.stem: str(file) for file in sorted(Paths.of(load_settings()).logs.glob("*.log"))}
     if not files:
         raise UserError("there are no logs: `iot up` starts the stack")
-    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+    if unknown := [name for name in process or () if name not in files]:
+        raise UserError(f"there is no log of {unknown[0]}; there are those of {', '.join(files)}")
+    os.execvp("tail", ["tail", "-n", "20", "-F", *(files[name] for name in process or files)])
 
 
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop everything and delete all data: topics, series, checkpoints, logs."""
     from commands.steps import Steps
+    from commands.terminal import confirm
     from infrastructure.settings import load_settings
     from scripts.stack.paths import Paths
     from scripts.stack.supervision import Stack
 
     settings, console = load_settings(), _console()
     if not yes:
-        typer.confirm(f"Delete every topic, series and checkpoint below {Paths.of(settings).data}?", abort=True)
+        confirm(f"Delete every topic, series and checkpoint below {Paths.of(settings).data}?")
     stack = Stack(settings)
     with Steps(console) as steps:
         steps.begin("stopping")

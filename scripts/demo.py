@@ -38,6 +38,7 @@ def demo(*, days: int, seed: int) -> bool:
     simulation = simulation_of(settings, seed=seed)
     with Steps(console) as steps:
         start_stack(settings, steps.begin, steps.detail)
+        steps.begin("looking whether the system is empty")
         refuse_to_mix(settings)
         with ThreadPoolExecutor(1) as beside:
             job = beside.submit(start_job, settings, steps.begin)

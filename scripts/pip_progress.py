@@ -44,16 +44,19 @@ class Packages:
     def shown(self, temporary: Path, installed: Path) -> str:
         """What to show now. ``temporary`` holds pip's unfinished downloads, ``installed`` the installed packages."""
         if self.installing:
-            return f"installing package {_newer(installed, self.began)} of {self.installing}"
+            there = _newer(installed, self.began)
+            done = there >= self.installing
+            return f"installing package {there} of {self.installing}{', compiling the last ones' if done else ''}"
         text = f"package {len(self.found)} of {len(self.pinned)}"
         if self.retrying:
             return f"{text}: the package index does not answer, trying again"
         if self.building:
             return f"{text}: building {self.building}"
-        if not self.file:
+        file, size = self.file, self.size  # another thread may go on to the next one meanwhile
+        if not file:
             return text
-        loaded = f"{_bytes_of(temporary, self.file) / 1e6:.1f} of " if self.size.endswith(" MB") else ""
-        return f"{text}: {'-'.join(self.file.split('-')[:2])}, {loaded}{self.size}"
+        loaded = f"{_bytes_of(temporary, file) / 1e6:.1f} of " if size.endswith(" MB") else ""
+        return f"{text}: {'-'.join(file.split('-')[:2])}, {loaded}{size}"
 
 
 def normalized(name: str) -> str:

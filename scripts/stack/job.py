@@ -10,22 +10,45 @@ from jobs.daily_aggregates import SPEC
 from jobs.declaration import digest
 from jobs.tools import local_tools
 from operations import migrate
+from topics.errors import UserError
 from topics.results import OldResultError
+
+CHANGED = (
+    "settings, sensors or SQL have changed since the job was submitted, and are not in force: `iot down`, then `iot up`"
+)
+
+
+class ChangedError(UserError):
+    """The job that runs is not the one that would be submitted now."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANGED)
+
 
 Said = Callable[[str], None]
 """Receives a line for each step."""
 
 
 def start_job(settings: Settings, said: Said) -> None:
-    """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr."""
+    """Submit the job if it does not run: from its newest checkpoint, or else from the beginning of dailyAggr.
+
+    Raises ``ChangedError`` when it runs, and was declared otherwise than it would be now.
+    """
     name = SPEC.named(settings)
     for job in cluster.jobs(settings):
         if job.name == name:
             cluster.wait_until_running(settings, job.id)
+            if has_changed(settings, job):
+                raise ChangedError
             return
     state = cluster.newest_state(settings, SPEC)
     said("submitting the job" + (" from its newest checkpoint" if state else ""))
     cluster.submit(settings, local_tools(settings), SPEC, savepoint=state)
+
+
+def has_changed(settings: Settings, job: cluster.Job) -> bool:
+    """Whether the job was declared otherwise than it would be now."""
+    return cluster.declared(settings, job.id).digest != digest(settings, SPEC)
 
 
 def sift_jobs(settings: Settings, said: Said) -> None:
@@ -50,6 +73,6 @@ def cancel_changed_job(settings: Settings, said: Said) -> None:
     bridge, which knows it already, does with them.
     """
     for job in cluster.jobs(settings):
-        if job.name == SPEC.named(settings) and cluster.declared(settings, job.id).digest != digest(settings, SPEC):
+        if job.name == SPEC.named(settings) and has_changed(settings, job):
             said("settings, sensors or SQL have changed: the job is cancelled, to be submitted anew")
             cluster.cancel(settings, job.id)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
@@ -22,12 +23,16 @@ from infrastructure.kafka import admin
 from infrastructure.kafka.lag import LagReader
 from infrastructure.metrics_endpoint import Samples
 from infrastructure.settings import Settings
+from jobs import cluster
 from jobs import health as health_of_job
 from jobs.account import Account
 from jobs.cluster import ClusterError
 from jobs.daily_aggregates import SPEC
+from scripts.stack.job import CHANGED, has_changed
 from scripts.stack.processes import processes
 from scripts.stack.supervision import Stack
+from topics import catalogue
+from topics.catalogue import CatalogueError
 from topics.names import READINGS, SENSOR_CLASSES, SERIES_TOPICS
 
 INTERVAL = 1.0
@@ -226,12 +231,19 @@ def _rates(url: str) -> Rates | None:
 
 
 def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[str]:
+    try:
+        catalogue.read(settings.sensors)
+    except CatalogueError as error:
+        yield str(error)
     for process in status.processes:
         if process.state != "running":
             yield f"{process.name} is {process.state}: `iot up` starts it, {stack.log(process.name)} says why"
     yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
     if isinstance(status.job, Account) and status.job.dropped:
         yield f"{status.job.dropped:,} readings were dropped by a window: `iot replay` counts them again"
+        with suppress(ClusterError, CatalogueError):
+            if any(job.name == SPEC.named(settings) and has_changed(settings, job) for job in cluster.jobs(settings)):
+                yield CHANGED
     if isinstance(status.topics, KafkaException):
         yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:
@@ -297,7 +309,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         )
     if status.bridge is not None:
         yield from _facts_of_bridge(status.bridge)
-    yield "times, UTC", ", ".join(_times(status)) or "no reading yet"
+    yield "times, UTC", ", ".join(_times(status)) or "none since the bridge was started"
 
 
 def _facts_of_job(job: Account) -> Iterator[tuple[str, str]]:

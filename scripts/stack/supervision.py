@@ -51,7 +51,7 @@ class Stack:
         ``InstallError``.
         """
         if missing():
-            for part in install(fetched=lambda size: detail(f"{size / 1e6:,.0f} MB")):
+            for part in install(fetched=lambda size: detail(f"{size / 1e6:,.0f} MB" if size > 1e6 else "")):
                 said(STEPS[part])
         if self.running():
             if not access.secrets_made(self.settings):

@@ -9,6 +9,7 @@ from infrastructure.kafka import admin
 from infrastructure.settings import Settings
 from scripts.stack.job import Said, refuse_old_results, sift_jobs, start_job
 from scripts.stack.supervision import Stack
+from topics import catalogue
 from topics.results import OldResultError
 
 
@@ -23,8 +24,9 @@ def start(settings: Settings, console: Console) -> None:
 def start_stack(settings: Settings, said: Said, detail: Said = lambda _: None) -> Stack:
     """Start the processes, make the topics, start the bridge, the exporter of metrics and the board. Idempotent.
 
-    ``said`` receives a line for each step as it begins, ``detail`` what the step is at.
+    ``said`` receives a line for each step as it begins, ``detail`` what the step is at. Raises ``CatalogueError``.
     """
+    catalogue.read(settings.sensors)  # what is wrong with it is told before anything starts
     stack = Stack(settings)
     was_down = not stack.running()
     stack.up(said, detail)

@@ -87,7 +87,7 @@ def test_with_authorities_there_is_tls_and_names_are_verified(secrets: Path) -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, r"there is no password in .*kafka_password: put it there, .*IOT_KAFKA_PASSWORD.*empty IOT_KAFKA_USER"),
+        ({}, r"there is no password in .*kafka_password.*put it there, .*IOT_KAFKA_PASSWORD.*empty IOT_KAFKA_USER"),
         ({"kafka_password": "two words"}, "IOT_KAFKA_PASSWORD must hold the password alone"),
         ({"kafka_password": f"{SECRET}\n"}, "without a line break"),
         ({"kafka_password": SECRET, "kafka_ca": "no/such/file"}, "IOT_KAFKA_CA: .* cannot be read"),

@@ -95,6 +95,12 @@ def test_the_file_of_docker_compose_is_one_for_the_local_stack_too(tmp_path: Pat
     assert of_file(tmp_path, "".join(f"{name}=x\n" for name in OTHERS)).flat() == Settings.of(env_file=None).flat()
 
 
+def test_a_line_that_is_no_setting_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        of_file(tmp_path, "IOT_PARTITIONS=3\n\n# of mine\nIOT_PARALLELISM 3\n")
+    assert str(error.value) == f"{tmp_path / '.env'}, line 4: give a setting as IOT_NAME=value"
+
+
 def test_a_file_that_is_not_utf_8_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"IOT_PREFIX=\xff\n")
     with pytest.raises(UserError, match=r"\.env cannot be read as UTF-8"):

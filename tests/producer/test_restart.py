@@ -23,9 +23,11 @@ from producer.encoder import Encoder
 from producer.simulation import Simulation, site_names, ticks_of
 from tests.running import wait_for
 from topics import catalogue
+from topics.days import DAY_MS
 from topics.encoding import Message
 from topics.names import READINGS
 from topics.partitions import first_partitions
+from topics.reading import Reading
 
 DAYS, SITES, SEED = 3, 200, 4
 START = 1577836800000
@@ -170,6 +172,21 @@ def test_another_simulation_in_the_same_topic_is_refused(settings: Settings, oth
     assert second.returncode == 1
     assert f"another simulation (--seed {SEED} " in said
     assert "Traceback" not in said
+    assert arrived(settings) == before
+
+
+def test_a_simulation_of_days_that_the_stream_has_left_behind_is_refused(settings: Settings) -> None:
+    sensors = catalogue.read(settings.sensors)
+    with Publisher(settings, sensors) as publisher:
+        publisher.publish(Reading("home", "TH1", 1_577_836_800_000 + 30 * DAY_MS, 22.5))
+        publisher.heartbeat(1_577_836_800_000 + 30 * DAY_MS)
+    before = arrived(settings)
+    producer = start(settings, "--days", "1")
+    said = producer.communicate()[1]
+    assert producer.returncode == 1
+    said = " ".join(said.split())
+    assert "has readings of 2020-01-30 23:59 UTC, and the simulation would begin at 2020-01-01 00:00 UTC" in said
+    assert "`iot reset`" in said
     assert arrived(settings) == before
 
 

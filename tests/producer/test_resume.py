@@ -117,7 +117,7 @@ def test_the_readings_of_another_simulation_are_an_error_that_says_what_to_do(id
     logs: dict[int, list[Record]] = {0: [], 1: [Record(b"TH1", b"{}", START, ((SIMULATION, identity.encode()),))]}
     with pytest.raises(ResumeError, match="another simulation") as error:
         found(logs)
-    assert "topics delete" in str(error.value)
+    assert "iot reset" in str(error.value)
     assert f"another simulation ({told})" in str(error.value)
 
 

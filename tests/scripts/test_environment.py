@@ -152,7 +152,7 @@ def test_packages_that_have_been_installed_since_the_start_are_counted(tmp_path:
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (found.began + age, found.began + age))
         (tmp_path / f"{name}.txt").touch()
-    assert found.shown(tmp_path, tmp_path) == "installing package 2 of 2"
+    assert found.shown(tmp_path, tmp_path) == "installing package 2 of 2, compiling the last ones"
 
 
 def test_the_names_that_are_pinned_are_read_from_the_requirements(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from iot.__main__ import app
 from scripts.stack import access, checks, supervision
 from scripts.stack.apart import settings_apart
 from scripts.stack.checks import complaints
+from scripts.stack.paths import Paths
 from scripts.stack.processes import Process, processes, write_configuration
 from scripts.stack.supervision import Stack, StackError
 from tests.running import wait_for
@@ -241,6 +242,40 @@ def test_the_commands_on_a_stack_that_is_down(elsewhere: Settings, command: str,
     assert done.returncode == code
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_catalogue_is_told_before_anything_starts(elsewhere: Settings, tmp_path: Path) -> None:
+    (tmp_path / "sensors.toml").write_text('[TH1]\nunit = "°C"\n')
+    given = elsewhere.replace(sensors=tmp_path / "sensors.toml")
+    done = subprocess.run(
+        [sys.executable, "-m", "iot", "up"],
+        cwd=ROOT,
+        env={**os.environ, **given.environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"{tmp_path}/sensors.toml, sensor TH1" in done.stderr
+    assert not Stack(elsewhere).running()
+
+
+def test_logs_of_a_process_that_there_is_not_names_those_that_there_are(
+    elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.settings.load_settings", lambda **_: elsewhere)
+    logs = Paths.of(elsewhere).logs
+    logs.mkdir(parents=True)
+    for name in ("kafka", "ingest"):
+        (logs / f"{name}.log").touch()
+    refused = CliRunner().invoke(app, ["logs", "kafka", "redpanda"])
+    assert str(refused.exception) == "there is no log of redpanda; there are those of ingest, kafka"
+
+
+def test_reset_is_told_when_nobody_is_there_to_be_asked(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infrastructure.settings.load_settings", lambda **_: elsewhere)
+    refused = CliRunner().invoke(app, ["reset"])
+    assert str(refused.exception) == "nobody is there to be asked: --yes says yes beforehand"
+    assert elsewhere.data_dir.exists()
 
 
 def test_reset_asks(elsewhere: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from jobs.bounds import Bounds
 from jobs.daily_aggregates import SPEC
 from jobs.tools import local_tools
 from scripts import warm
-from scripts.stack.job import refuse_old_results, sift_jobs
+from scripts.stack.job import ChangedError, refuse_old_results, sift_jobs, start_job
 from tests.running import submit_quickly, wait_for
 from topics.names import AGGREGATES
 from topics.results import OldResultError
@@ -36,6 +36,11 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
     assert cluster.find(settings, SPEC).id == job
     assert replay not in {each.id for each in cluster.jobs(settings)}
     assert not said
+
+    start_job(settings, said.append)
+    with pytest.raises(ChangedError, match="are not in force: `iot down`, then `iot up`"):
+        start_job(settings.replace(catch_up=timedelta(days=8)), said.append)
+    assert cluster.find(settings, SPEC).id == job, "it goes on meanwhile"
 
     wait_for(lambda: cluster.last_checkpoint(settings, job), "a checkpoint")
     sift_jobs(settings.replace(catch_up=timedelta(days=8)), said.append)
