@@ -64,6 +64,11 @@ def _utf16(more: str = "") -> bytes:
     return f"{_TEXT[:-1]}{more}}}".encode("utf-16-le", "surrogatepass")
 
 
+def _escaped(six: str, zero: str = "0") -> str:
+    """A reading whose site has an o as an escape, with such characters for a zero and for the 6."""
+    return _TEXT.replace("home", f"h\\u0{zero}{six}fme")
+
+
 def _in_array(more: str) -> bytes:
     return b"[" + _json(more=more) + b"]"
 
@@ -270,6 +275,11 @@ _UNICODE = (
     Case("UTF-16: a first half takes half of a pair along", _utf16(',"x":"\ud83d\U0001f600"'), GOOD),
     Case("UTF-16: half a pair behind the reading", _utf16() + b"\x3d\xd8", GOOD),
     Case("UTF-16: a byte behind the reading", _utf16() + b"}", GOOD),
+    Case("UTF-16: a digit of an escape, by its lower byte", _escaped("\ue836").encode("utf-16-le"), GOOD),
+    Case("UTF-16: two digits, by the lower bytes of a pair", _escaped("\U0001c036", "").encode("utf-16-le"), GOOD),
+    Case("UTF-16: no digit of an escape, by its lower byte", _escaped("\ue867").encode("utf-16-le"), "not_json"),
+    Case("UTF-32: a digit of an escape, by its lower byte", _escaped("\ue836").encode("utf-32-le"), GOOD),
+    Case("UTF-8: no digit of an escape, though by its lower byte", _escaped("\ue836").encode(), "not_json"),
     Case("UTF-32: half a pair", _json(more=',"x":"@"').decode().replace("@", "\ud83d").encode(*_UTF32), GOOD),
     Case("UTF-32: two bytes behind the reading", _TEXT.encode(*_UTF32) + b"}}", GOOD),
     Case("UTF-32: no Unicode behind the reading", _TEXT.encode(*_UTF32) + b"\xff" * 4, "not_json"),
