@@ -39,7 +39,7 @@ test: $(READY) check ## everything, on the real stack; in the end how much of th
 	@$(RUN) -m pytest tests -m stack $(TWO) $(COVERED) --cov-append --maxschedchunk 1 --verbose --durations=10
 	@$(RUN) -m scripts.coverage_report
 
-acceptance: $(READY) ## what takes too long for every day: 32 faults, eleven ways, an overload, all benchmarks; an hour and a half
+acceptance: $(READY) ## what takes too long for every day: a million records, 32 faults, eleven ways, an overload, all benchmarks; an hour and a half
 	@$(RUN) -m scripts.acceptance
 
 chaos: $(READY) ## kill, freeze and starve every process and compare in the end, on a stack of its own [ROUNDS=n] [SEED=s]

@@ -40,7 +40,7 @@ def arguments(settings: Settings, catalogue: Catalogue, bounds: Bounds | None = 
         "aggregates_topic": settings.prefix + AGGREGATES,
         "rejected_topic": settings.prefix + REJECTED,
         "group": settings.prefix + settings.job.group,
-        "known_sensors": texts([HEARTBEAT, *catalogue]),
+        "known_sensors": text(";".join([HEARTBEAT, *catalogue])),
         # There is always one: an empty list is no SQL.
         "meters": texts(["", *(sensor.name for sensor in catalogue.values() if sensor.aggregate == "difference")]),
         "aggregate_of": constants("STRING", ((s.name, text(s.aggregate)) for s in catalogue.values())),

@@ -18,6 +18,9 @@ INSTALLED = Path(sys.prefix) / "stack"
 JAVA = ROOT / "jobs" / "java" / "src" / "main" / "java"
 """What of the job is written in Java."""
 
+RESOURCES = ROOT / "jobs" / "java" / "src" / "main" / "resources"
+"""What stands in the job's jar beside its classes: the names by which Flink finds some of them."""
+
 CLIENT = ROOT / "jobs" / "client"
 """Configuration of Flink's client."""
 
@@ -63,14 +66,20 @@ def jar_path() -> Path:
     Raises ``UnavailableError`` before the connector is installed.
     """
     content = hashlib.sha256(connector_jar().name.encode())
-    for source in java_sources():
-        content.update(source.relative_to(JAVA).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    for root, files in ((JAVA, java_sources()), (RESOURCES, java_resources())):
+        for file in files:
+            content.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return INSTALLED / "job" / content.hexdigest()[:16] / "daily-aggregates.jar"
 
 
 def java_sources() -> list[Path]:
     """The files below ``JAVA``, in a fixed order."""
     return sorted(JAVA.glob("**/*.java"))
+
+
+def java_resources() -> list[Path]:
+    """The files below ``RESOURCES``, in a fixed order."""
+    return sorted(path for path in RESOURCES.glob("**/*") if path.is_file())
 
 
 def job_jar() -> Path:

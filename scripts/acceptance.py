@@ -45,6 +45,7 @@ class Step:
 STEPS = {
     step.name: step
     for step in (
+        Step("fuzz", ["-m", "scripts.fuzz"], minutes=3),
         Step("chaos", ["-m", "scripts.chaos"], minutes=20),
         Step("determinism", ["-m", "scripts.determinism"], minutes=10, apart={"task_slots": 8}),
         Step("overload", ["-m", "scripts.overload"], minutes=25, apart={"redis_memory": "2g"}),

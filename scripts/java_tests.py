@@ -16,7 +16,7 @@ from rich.console import Console
 
 from commands import terminal
 from infrastructure.home import ROOT
-from jobs.tools import INSTALLED, flink_home, java_home, java_sources
+from jobs.tools import INSTALLED, RESOURCES, flink_home, java_home, java_sources
 from scripts.stack.hints import hint
 from scripts.stack.install import compiler, install
 from scripts.stack.job_jar import compile_java, flink_libraries
@@ -53,7 +53,7 @@ def run(tests: Path = TESTS) -> int:
         compile_java(java_sources(), main, compiler(), flink_libraries())
         sources = sorted(tests.glob("**/*.java"))
         compile_java(sources, test, compiler(), [*testing, *flink_libraries()], release=RELEASE)
-        return _launch(test, [test, *testing, *sorted((flink_home() / "lib").glob("*.jar"))])
+        return _launch(test, [test, RESOURCES, *testing, *sorted((flink_home() / "lib").glob("*.jar"))])
 
 
 def _launch(tests: Path, libraries: list[Path]) -> int:

@@ -1,9 +1,10 @@
-"""What a valid reading is, case by case: the table that the bridge's decoder and the job's SQL are both held to.
+"""What a valid reading is, case by case: the table that the bridge's decoder and the job's are both held to.
 
 The verdicts are not those of topics/reading.py. Each is the row that the JSON decoder of Flink 2.3 made of the bytes
 (observed, with the columns site, sensor, ts and value, ts as a DOUBLE), judged by the contract: the site matches
 ``[A-Za-z0-9_.-]{1,64}``, the sensor is in the catalogue, the value is finite, ts is whole and 0 <= ts <= sent + 1 h.
-Cases that were not in that first observation follow from these rules; tests/jobs/test_validity.py holds the job to all.
+Cases that were not in that first observation follow from these rules; test_decoder.py and
+test_validity.py in tests/jobs/ hold the job to all.
 
 Nothing here needs pytest, so that a test against a running Flink can read the table too.
 """
@@ -61,6 +62,11 @@ _UTF32 = ("utf-32-le", "surrogatepass")
 def _utf16(more: str = "") -> bytes:
     """A reading in UTF-16, which may hold halves of surrogate pairs; ``more`` as for ``_json``."""
     return f"{_TEXT[:-1]}{more}}}".encode("utf-16-le", "surrogatepass")
+
+
+def _escaped(six: str, zero: str = "0") -> str:
+    """A reading whose site has an o as an escape, with such characters for a zero and for the 6."""
+    return _TEXT.replace("home", f"h\\u0{zero}{six}fme")
 
 
 def _in_array(more: str) -> bytes:
@@ -269,6 +275,11 @@ _UNICODE = (
     Case("UTF-16: a first half takes half of a pair along", _utf16(',"x":"\ud83d\U0001f600"'), GOOD),
     Case("UTF-16: half a pair behind the reading", _utf16() + b"\x3d\xd8", GOOD),
     Case("UTF-16: a byte behind the reading", _utf16() + b"}", GOOD),
+    Case("UTF-16: a digit of an escape, by its lower byte", _escaped("\ue836").encode("utf-16-le"), GOOD),
+    Case("UTF-16: two digits, by the lower bytes of a pair", _escaped("\U0001c036", "").encode("utf-16-le"), GOOD),
+    Case("UTF-16: no digit of an escape, by its lower byte", _escaped("\ue867").encode("utf-16-le"), "not_json"),
+    Case("UTF-32: a digit of an escape, by its lower byte", _escaped("\ue836").encode("utf-32-le"), GOOD),
+    Case("UTF-8: no digit of an escape, though by its lower byte", _escaped("\ue836").encode(), "not_json"),
     Case("UTF-32: half a pair", _json(more=',"x":"@"').decode().replace("@", "\ud83d").encode(*_UTF32), GOOD),
     Case("UTF-32: two bytes behind the reading", _TEXT.encode(*_UTF32) + b"}}", GOOD),
     Case("UTF-32: no Unicode behind the reading", _TEXT.encode(*_UTF32) + b"\xff" * 4, "not_json"),
@@ -304,6 +315,12 @@ _FROM_THE_CONTRACT = (
     Case("record: spaces between all tokens", _TEXT.replace(":", " : ").replace(",", " ,\n").encode(), GOOD),
     Case("field: a letter of its name escaped", PLAIN.replace(b'"site"', b'"\\u0073ite"'), GOOD),
     Case("field: an unknown one, 100 arrays deep", _json(more=f',"x":{"[" * 100}{"]" * 100}'), GOOD),
+    Case(
+        "field: a byte that is not UTF-8 within the last letters of value",
+        PLAIN.replace(b"lue", b"lu\xffe"),
+        "not_json",
+    ),
+    Case("field: a byte that is not UTF-8 in front of ts", PLAIN.replace(b'"ts', b'"\xffts'), "not_json"),
     Case("field: no sensor", f'{{"site":"home","ts":{TS},"value":1}}'.encode(), "missing_field"),
     Case("field: no ts", b'{"site":"home","sensor":"TH1","value":1}', "missing_field"),
     Case("ts: one hour after it was sent", _json(ts=str(LATEST)), _reads(ts=LATEST)),

@@ -1,10 +1,11 @@
 """How the records of dailyAggr are read: what topics/encoding.py writes at once, and all else as the job reads it.
 
-The job reads JSON with Flink's decoder, which is laxer than JSON. Where SQL can tell a laxity from a proper
-reading, jobs/sql refuses it. Where it cannot, ``decode`` takes it too, so that both give the same
-verdict: quoted numbers as Java reads them, numbers and booleans as site names, arrays of readings, trailing bytes,
-UTF-16, loose UTF-8 (topics/json_text.py), control characters in strings, and of a field given twice the first one.
-tests/validity.py has every case.
+The job's decoder (jobs/java/, ReadingDecoder) does the same: all else it reads with Flink's JSON decoder, which is
+laxer than JSON. Where a laxity can be told from a proper reading, the job refuses it. Where it cannot, ``decode``
+takes it too, so that both give the same verdict: quoted numbers as Java reads them, numbers and booleans as site
+names, arrays of readings, trailing bytes, UTF-16, loose UTF-8 (topics/json_text.py), control characters in strings,
+and of a field given twice the first one.
+tests/validity.py has every case; scripts/fuzz/ looks for more.
 """
 
 from __future__ import annotations

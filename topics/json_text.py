@@ -13,6 +13,8 @@ _BLOCK = 4000
 """UTF-16 units that are decoded of UTF-32 at once: what is wrong in a block spoils all of it."""
 
 _LOOSE = re.compile(rb"([\xc0-\xdf][\x80-\xbf])|([\xe0-\xef][\x80-\xbf]{2})|([\xf0-\xf7][\x80-\xbf]{3})", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u(.{4})|.)", re.DOTALL)
+_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 _UNPAIRED = re.compile("[\ud800-\udbff](.?)|[\udc00-\udfff]", re.DOTALL)
 
 
@@ -28,9 +30,7 @@ def text_of(message: bytes, encoding: str) -> str:
     """
     if encoding in BYTES_OF_UTF8:
         return _utf8(message, encoding)
-    if encoding.startswith("utf-16"):
-        return _utf16(message, encoding)
-    return _utf32(message, encoding)
+    return _with_digits(_utf16(message, encoding) if encoding.startswith("utf-16") else _utf32(message, encoding))
 
 
 def _utf8(message: bytes, encoding: str) -> str:
@@ -83,3 +83,19 @@ def _utf32(message: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         units = message[: error.start].decode(encoding, errors="surrogatepass").encode("utf-16-le", "surrogatepass")
         return units[: len(units) // (2 * _BLOCK) * 2 * _BLOCK].decode("utf-16-le", errors="surrogatepass")
+
+
+def _with_digits(text: str) -> str:
+    """Of an escape's four digits Jackson looks at the lower eight bits alone, and here a digit has sixteen."""
+    if text.isascii() or "\\u" not in text:
+        return text
+    return _ESCAPE.sub(_lower_bits, _BEYOND_16_BITS.sub(_halves, text))
+
+
+def _halves(found: re.Match[str]) -> str:
+    high, low = divmod(ord(found[0]) - 0x10000, 0x400)
+    return chr(0xD800 + high) + chr(0xDC00 + low)
+
+
+def _lower_bits(found: re.Match[str]) -> str:
+    return found[0] if found[1] is None else "\\u" + "".join(chr(ord(digit) & 0xFF) for digit in found[1])

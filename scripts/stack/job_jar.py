@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from jobs.tools import connector_jar, flink_home, java_home, java_sources
+from jobs import tools
+from jobs.tools import connector_jar, flink_home, java_home, java_resources, java_sources
 from topics.errors import UserError
 
 RELEASE = "11"
@@ -17,6 +17,9 @@ RELEASE = "11"
 
 STAMP = (1980, 1, 1, 0, 0, 0)
 """Time of each entry: the same source gives the same jar."""
+
+SERVICES = "META-INF/services/"
+"""Files that name classes, one a line, for Java's ServiceLoader: what both jars have is merged."""
 
 
 class CompileError(UserError):
@@ -32,13 +35,25 @@ def make(jar: Path, compiler: Path) -> None:
     with tempfile.TemporaryDirectory(dir=jar.parent) as directory:
         classes = Path(directory, "classes")
         compile_java(java_sources(), classes, compiler, flink_libraries())
+        own = {path.relative_to(classes).as_posix(): path.read_bytes() for path in sorted(classes.glob("**/*.class"))}
+        own |= {path.relative_to(tools.RESOURCES).as_posix(): path.read_bytes() for path in java_resources()}
         made = Path(directory, jar.name)
-        shutil.copy(connector_jar(), made)
-        with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(classes.glob("**/*.class")):
-                entry = zipfile.ZipInfo(path.relative_to(classes).as_posix(), STAMP)
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(connector_jar()) as connector, zipfile.ZipFile(made, "w") as archive:
+            for entry in connector.infolist():
+                content = connector.read(entry)
+                if entry.filename in own:
+                    content = _merged(entry.filename, content, own.pop(entry.filename))
+                archive.writestr(entry, content)
+            for name, content in own.items():
+                archive.writestr(zipfile.ZipInfo(name, STAMP), content, zipfile.ZIP_DEFLATED)
         made.replace(jar)
+
+
+def _merged(name: str, connectors: bytes, own: bytes) -> bytes:
+    """What stands under a name that both jars have."""
+    if not name.startswith(SERVICES):
+        raise CompileError(f"the connector's jar has a file {name} too: give the job's another name")
+    return connectors.rstrip(b"\n") + b"\n" + own
 
 
 def compile_java(

@@ -44,7 +44,7 @@ def test_the_catalogue_becomes_constants() -> None:
     assert values["slot_of"] == "MAP['', CAST(NULL AS INT), 'HVAC1', 1, 'HVAC2', 2, 'MiAC1', 3, 'MiAC2', 4, 'W1', 1]"
     assert values["parts_of"] == "MAP['', CAST(NULL AS INT), 'Etot', 5, 'Wtot', 2]"
     assert "'Mov1', 'sum'" in values["aggregate_of"]
-    assert values["known_sensors"].split(", ") == ["'heartbeat'", *(f"'{name}'" for name in SENSORS)]
+    assert values["known_sensors"] == "'heartbeat;TH1;TH2;HVAC1;HVAC2;MiAC1;MiAC2;W1;Etot;Wtot;Mov1'"
     assert values["meters"] == "'', 'Etot', 'Wtot'"
 
 

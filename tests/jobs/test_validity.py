@@ -34,7 +34,7 @@ def generated() -> list[bytes]:
 def accepted(settings: Settings, generated: list[bytes]) -> dict[int, list[Reading]]:
     """By number of the record, first the cases and then the generated ones: the readings that have an event time.
 
-    It is the table of jobs/sql/readings.sql that gives it to them.
+    It is the table of jobs/sql/daily_aggregates/1_readings.sql that gives it to them.
     """
     topic = settings.prefix + READINGS
     broker_clock.set_by_test(settings)

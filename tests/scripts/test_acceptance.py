@@ -43,4 +43,4 @@ def test_all_steps_are_run_and_the_failed_ones_are_named(monkeypatch: pytest.Mon
 
 def test_a_step_that_is_not_there_is_refused_with_those_that_are() -> None:
     done = CliRunner().invoke(acceptance.app, ["--only", "nothing"])
-    assert "there is no nothing: say one of chaos, determinism, overload, bench" in str(done.exception)
+    assert "there is no nothing: say one of fuzz, chaos, determinism, overload, bench" in str(done.exception)

@@ -2,7 +2,7 @@
 CREATE TEMPORARY TABLE nothing (
     site       STRING,
     sensor     STRING,
-    ts         DOUBLE,
+    measured   BIGINT,
     `value`    DOUBLE,
     event_time TIMESTAMP_LTZ(3)
 ) WITH ('connector' = 'blackhole');

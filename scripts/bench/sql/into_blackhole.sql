@@ -1,1 +1,1 @@
-INSERT INTO nothing SELECT site, sensor, ts, `value`, event_time FROM readings;
+INSERT INTO nothing SELECT site, sensor, measured, `value`, event_time FROM readings;

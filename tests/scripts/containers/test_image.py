@@ -14,7 +14,7 @@ import pytest
 
 from infrastructure.home import ROOT
 from iot.sections import SECTIONS
-from jobs.tools import JAVA, flink_home, java_home, java_sources
+from jobs.tools import JAVA, RESOURCES, flink_home, java_home, java_resources, java_sources
 from scripts.licences import pinned
 from tests.scripts.containers.compose_file import command, mounts, ours, services
 from tests.scripts.containers.dockerfile import copied, instructions
@@ -172,3 +172,7 @@ def test_the_stage_that_makes_the_jar_has_all_that_it_imports(tmp_path: Path) ->
     names = [path.relative_to(ROOT) for path in java_sources()]
     assert java / "iot" / "Seen.java" in names
     assert sorted(path.relative_to(directory) for path in directory.glob("**/*.java")) == names
+    there = directory / RESOURCES.relative_to(ROOT)
+    resources = [path.relative_to(RESOURCES) for path in java_resources()]
+    assert resources
+    assert sorted(path.relative_to(there) for path in there.glob("**/*") if path.is_file()) == resources

@@ -1,0 +1,1 @@
+"""The job's decoder against Flink's own and against the contract, on records that nobody would write."""
