@@ -15,10 +15,10 @@ CREATE TEMPORARY TABLE readings (
     sensor     STRING,
     measured   BIGINT,
     `value`    DOUBLE,
-    sent       TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+    received   TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
     arrival    AS PROCTIME(),
     event_time AS CASE
-        WHEN TO_TIMESTAMP_LTZ(measured - ${future_tolerance_ms}, 3) <= sent THEN TO_TIMESTAMP_LTZ(measured, 3)
+        WHEN TO_TIMESTAMP_LTZ(measured - ${future_tolerance_ms}, 3) <= received THEN TO_TIMESTAMP_LTZ(measured, 3)
     END,
     WATERMARK FOR event_time AS event_time - INTERVAL '${watermark_delay}' DAY(3) TO SECOND(3)
 ) WITH (

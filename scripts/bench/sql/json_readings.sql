@@ -9,13 +9,13 @@ CREATE TEMPORARY TABLE readings (
     sensor     STRING,
     ts         DOUBLE,
     `value`    DOUBLE,
-    sent       TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+    received   TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
     measured   AS CAST(ts AS BIGINT),
     arrival    AS PROCTIME(),
     event_time AS CASE
         WHEN ts BETWEEN 0 AND 253402300799999
          AND ts = FLOOR(ts)
-         AND TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT) - ${future_tolerance_ms}, 3) <= sent
+         AND TO_TIMESTAMP_LTZ(CAST(ts AS BIGINT) - ${future_tolerance_ms}, 3) <= received
          AND ABS(`value`) <= 1.7976931348623157E308
          AND sensor IN (${sensor_texts})
          AND IS_NAME(site)

@@ -9,7 +9,7 @@ import org.apache.flink.util.Collector;
 /**
  * Decodes the value of a record of dailyAggr to rows (site STRING, sensor STRING, measured BIGINT, value DOUBLE), one for
  * each reading that it holds. measured is the reading's ts in epoch ms, and NULL for what is no valid reading, whenever
- * it was sent.
+ * it was received.
  */
 final class ReadingDecoder implements DeserializationSchema<RowData> {
     private static final long serialVersionUID = 1L;

@@ -6,7 +6,7 @@ import java.util.Set;
 import org.apache.flink.table.data.RowData;
 
 /**
- * What a valid reading is, apart from when it was sent (the contract, topics/reading.py): all four fields are there, the
+ * What a valid reading is, apart from when it was received (the contract, topics/reading.py): all four fields are there, the
  * site's name is one, the sensor is known, ts is a whole number of milliseconds from 1970 to the year 9999, the value is
  * finite.
  */
