@@ -19,8 +19,9 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
         TextColumn("{task.fields[pace]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("elapsed,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     bar_console = Console(stderr=True)
     with Progress(*columns, console=bar_console, disable=not bar_console.is_terminal) as bar:

@@ -78,6 +78,9 @@ def _simulate(*, days: int | None, start: str, speed: str, seed: int, sites: int
         began = time.monotonic()
         run.run(simulation, publisher, ticks=ticks, ticks_per_second=ticks_per_second, marks=before, report=report)
     seconds = time.monotonic() - began
+    if ticks is not None and not publisher.sent:
+        console.print("nothing to send: these days are there already")
+        return
     done = run.Progress(0, publisher.sent, publisher.heartbeats, publisher.acknowledged)
     console.print(f"{described(done)}, in {seconds:.1f} s ({publisher.sent / seconds:,.0f}/s)", highlight=False)
 

@@ -2,7 +2,7 @@
 
 The verdicts are not those of topics/reading.py. Each is the row that the JSON decoder of Flink 2.3 made of the bytes
 (observed, with the columns site, sensor, ts and value, ts as a DOUBLE), judged by the contract: the site matches
-``[A-Za-z0-9_.-]{1,64}``, the sensor is in the catalogue, the value is finite, ts is whole and 0 <= ts <= received + 1 h.
+``[A-Za-z0-9_.-]{1,64}``, the sensor is in the catalogue, the value is finite, ts is whole and from 0 to received + 1 h.
 Cases that were not in that first observation follow from these rules; test_decoder.py and
 test_validity.py in tests/jobs/ hold the job to all.
 
