@@ -86,6 +86,6 @@ ANEW := $(shell test "$$($(RUN) $(WHO) 2>&1)" = "$$($(or $(PYTHON),$(RUN)) $(WHO
 .PHONY: anew
 anew:
 
-$(READY): $(ANEW) requirements.txt requirements-dev.txt pyproject.toml
+$(READY): $(ANEW) requirements.txt requirements-dev.txt pyproject.toml infrastructure/version.py
 	@sh scripts/environment.sh "$(PYTHON)"
 	@touch $@

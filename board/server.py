@@ -21,6 +21,7 @@ from board.reader import Reader
 from infrastructure import logs
 from infrastructure.health import Health, answer
 from infrastructure.settings import Settings
+from infrastructure.version import __version__
 from topics.errors import UserError
 
 log = logs.get(__name__)
@@ -67,7 +68,7 @@ class Guard:
 def application(settings: Settings) -> FastAPI:
     """Raises ``UserError`` when the dashboards cannot be read."""
     # The pages that FastAPI brings load their scripts from elsewhere.
-    app = FastAPI(title="IoT board", description=api.WHAT, docs_url=None, redoc_url=None)
+    app = FastAPI(title="IoT board", version=__version__, description=api.WHAT, docs_url=None, redoc_url=None)
     reader = Reader(settings)
     read = dashboards.read()
     app.include_router(api.router(reader))

@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 console = Console(soft_wrap=True)
 
+WIDE = 400
+
 Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
 
 
@@ -51,7 +53,7 @@ def describe(prefix: Prefix = None) -> None:
     groups = (settings.prefix + settings.job.group, settings.prefix + settings.ingest.group)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("topic", no_wrap=True)
-    table.add_column("part", justify="right")
+    table.add_column("part", justify="right", no_wrap=True)
     table.add_column("records", justify="right", no_wrap=True)
     table.add_column("first (UTC)", no_wrap=True)
     table.add_column("last (UTC)", no_wrap=True)
@@ -68,7 +70,8 @@ def describe(prefix: Prefix = None) -> None:
         )
     if not table.row_count:
         raise admin.TopicError(f"{_none_there(settings)}; `iot topics create` makes them")
-    console.print(table, highlight=False)
+    # Nobody's terminal limits a pipe.
+    (console if console.is_terminal else Console(width=WIDE)).print(table, highlight=False)
     for topic, entries in admin.configured(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from commands.terminal import run
+from infrastructure.version import __version__
 from iot.lazy import LazyGroup
 from iot.sections import SECTIONS
 from topics.errors import UserError
@@ -22,9 +23,7 @@ class Commands(LazyGroup):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"iot {version('iot-live-streaming')}")
+        print(f"iot {__version__}")
         raise typer.Exit
 
 

@@ -23,7 +23,8 @@ It works from any directory.
 |---|---|
 | `iot --help`, `iot COMMAND --help` | what there is, with every option |
 | `iot --home DIRECTORY COMMAND` | your own `.env`, `sensors.toml` and data: [settings](settings.md#home) |
-| `iot --install-completion` | commands and options are completed by the shell: bash, zsh, fish |
+| `iot --version` | the version that is installed |
+| `iot --install-completion`, `--show-completion` | commands and options are completed by the shell: bash, zsh, fish |
 | exit code | 0; 1 after an error, which says what to do; 2 for wrong arguments; 130 after Ctrl-C |
 
 `python -m topics`, `jobs`, `producer`, `ingest`, `board` and `grafana_provisioning` are the same commands, each part by

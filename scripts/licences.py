@@ -127,14 +127,17 @@ def of_jar(group: str, part: Part) -> str:
 @app.command()
 def main() -> None:
     """Print docs/licences.md anew."""
+    packages = [(part.name, part.version, of_package(part.name)) for part in python_parts()]
+    jars = [(f"{group}:{part.name}", part.version, of_jar(group, part)) for group, part in jar_parts()]
+    # What is missing has been told by now: half a page would replace a whole one.
     print("# Licences\n")
     print("What is used, with the version that is pinned. Made by `python -m scripts.licences`.\n")
     print("## Python packages\n\n| package | version | licence |\n|---|---|---|")
-    for part in python_parts():
-        print(f"| {part.name} | {part.version} | {of_package(part.name)} |")
+    for row in packages:
+        print("| {} | {} | {} |".format(*row))
     print("\n## Jars of the local stack and of the Java tests\n\n| jar | version | licence |\n|---|---|---|")
-    for group, part in jar_parts():
-        print(f"| {group}:{part.name} | {part.version} | {of_jar(group, part)} |")
+    for row in jars:
+        print("| {} | {} | {} |".format(*row))
 
 
 if __name__ == "__main__":

@@ -35,4 +35,5 @@ def command(redis: RedisSettings, words: Sequence[str]) -> tuple[list[str], dict
     if redis.viewer_user:
         line += ["--user", redis.viewer_user]
         environment["REDISCLI_AUTH"] = read_password("redis_viewer_password", redis.secrets_dir, redis.viewer_password)
-    return [*line, *words], environment
+    # Without -e a command that Redis refuses would end as one that it has done.
+    return [*line, *(["-e"] if words else []), *words], environment

@@ -99,7 +99,8 @@ class Rates:
 class Status:
     """Everything that was found. What does not answer is an error, what does not run or is switched off is None.
 
-    ``unwell``: what bridge, producer and board say of themselves.
+    ``changed``: the job is not the one that would be submitted now. ``unwell``: what bridge, producer and board say of
+    themselves.
     """
 
     processes: list[ProcessState]
@@ -107,6 +108,7 @@ class Status:
     topics: list[Topic] | KafkaException | None
     bridge: Rates | None
     producer: Rates | None
+    changed: bool = False
     unwell: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -119,8 +121,9 @@ def look(settings: Settings, stack: Stack) -> Status:
     processes = [_process(settings, process) for process in stack.states()]
     running = {process.name for process in processes if process.state == "running"}
     monitoring, board = settings.monitoring, settings.board
-    with ThreadPoolExecutor(7) as pool:
+    with ThreadPoolExecutor(8) as pool:
         asked_job = pool.submit(health_of_job.look, settings, SPEC)
+        asked_changed = pool.submit(_has_changed, settings)
         asked_topics = pool.submit(_topics, settings) if "kafka" in running else None
         bridge = monitoring.ingest_url if "ingest" in running else ""
         asked_bridge, asked_producer = pool.submit(_rates, bridge), pool.submit(_rates, monitoring.producer_url)
@@ -132,8 +135,11 @@ def look(settings: Settings, stack: Stack) -> Status:
             asked_topics.result() if asked_topics else None,
             asked_bridge.result(),
             asked_producer.result(),
+            asked_changed.result(),
             [reason for asked in asked_others for reason in asked.result() or ()],
         )
+        if "board" in running and asked_others[-1].result() is None:
+            found.unwell.append(f"the board does not answer at {board.local_url}: see {stack.log('board')}")
     return replace(found, complaints=list(_complaints(settings, stack, found)))
 
 
@@ -182,6 +188,12 @@ def _process(settings: Settings, info: dict[str, object]) -> ProcessState:
         memory=memory,
         limit=limits.get(name, "–"),
     )
+
+
+def _has_changed(settings: Settings) -> bool:
+    with suppress(ClusterError, CatalogueError):  # which is told elsewhere
+        return any(job.name == SPEC.named(settings) and has_changed(settings, job) for job in cluster.jobs(settings))
+    return False
 
 
 def _topics(settings: Settings) -> list[Topic] | KafkaException:
@@ -241,9 +253,8 @@ def _complaints(settings: Settings, stack: Stack, status: Status) -> Iterator[st
     yield from health_of_job.reasons(settings, status.job, str(stack.log("jobmanager")))
     if isinstance(status.job, Account) and status.job.dropped:
         yield f"{status.job.dropped:,} readings were dropped by a window: `iot replay` counts them again"
-        with suppress(ClusterError, CatalogueError):
-            if any(job.name == SPEC.named(settings) and has_changed(settings, job) for job in cluster.jobs(settings)):
-                yield CHANGED
+    if isinstance(status.job, Account) and status.changed:
+        yield CHANGED
     if isinstance(status.topics, KafkaException):
         yield f"Kafka does not answer at {settings.kafka.servers}: see {stack.log('kafka')}"
     elif status.topics is not None and not status.topics:

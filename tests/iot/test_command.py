@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from infrastructure.home import ROOT
+from infrastructure.version import __version__
 from iot import reference
 from iot.__main__ import app
 from iot.lazy import Entry, load
@@ -117,5 +118,5 @@ def test_parts_are_modules_too(module: str) -> None:
 
 
 def test_the_version_is_the_one_of_the_project() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert run("--version").stdout == f"iot {declared}\n"
+    assert run("--version").stdout == f"iot {__version__}\n"
+    assert version("iot-live-streaming") == __version__, "make installs it anew when it has changed"

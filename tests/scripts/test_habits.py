@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from infrastructure.home import ROOT
+from infrastructure.version import __version__
 from scripts import commit_subject
 from topics.errors import UserError
 
@@ -84,5 +85,5 @@ def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
     assert versions[0] == "[Unreleased]"
     assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version) for version in versions[1:])
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= KINDS
-    current = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    current = __version__
     assert versions[1].startswith(f"[{current}] ")

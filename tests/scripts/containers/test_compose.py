@@ -16,6 +16,7 @@ import yaml
 
 from infrastructure.home import ROOT
 from infrastructure.settings import Settings
+from infrastructure.version import __version__
 from scripts.stack.paths import DEFINITIONS
 from tests.scripts.containers import compose_file
 from tests.scripts.containers.compose_file import UnsetError, given, mounts, ours, project, resolve, services
@@ -139,7 +140,7 @@ def test_versions_are_those_of_the_local_stack_or_said_why() -> None:
     lock = tomllib.loads((DEFINITIONS / "kafka" / "jgo.lock.toml").read_text())
     kafka = next(jar["version"] for jar in lock["dependencies"] if jar["artifactId"] == "kafka_2.13")
     assert images["kafka"] == images["format"] == f"apache/kafka:{kafka}"
-    project_version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    project_version = __version__
     assert {service["image"] for service in ours().values()} == {f"iot-live-streaming:{project_version}"}
     assert images["redis"].startswith("redis:8.")  # no package brings Redis 8: the local one is 7.4
     assert images["grafana"].startswith("grafana/grafana:11.6.")
