@@ -172,10 +172,14 @@ def cancel(settings: Settings, job: str) -> None:
 
 @dataclass(frozen=True)
 class Declared:
-    """How a job was declared: the digest of its declaration (empty when it has none), and whether it ends by itself."""
+    """How a job was declared: the digest of its declaration (empty when it has none), and whether it ends by itself.
+
+    ``parallelism``: instances of each operator, 0 where Flink does not say.
+    """
 
     digest: str
     bounded: bool
+    parallelism: int
 
 
 def declared(settings: Settings, job: str) -> Declared:
@@ -191,8 +195,9 @@ def declared(settings: Settings, job: str) -> Declared:
         return bool(_get(settings, f"/jobs/{job}")["state"] != "INITIALIZING")
 
     known()
-    parameters = _get(settings, f"/jobs/{job}/config").get("execution-config", {}).get("user-config", {})
-    return Declared(parameters.get(DIGEST, ""), BOUNDED in parameters)
+    found = _get(settings, f"/jobs/{job}/config").get("execution-config", {})
+    parameters = found.get("user-config", {})
+    return Declared(parameters.get(DIGEST, ""), BOUNDED in parameters, int(found.get("job-parallelism", 0)))
 
 
 def state_options(settings: Settings, spec: JobSpec) -> dict[str, str]:

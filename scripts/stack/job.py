@@ -47,8 +47,9 @@ def start_job(settings: Settings, said: Said) -> None:
 
 
 def has_changed(settings: Settings, job: cluster.Job) -> bool:
-    """Whether the job was declared otherwise than it would be now."""
-    return cluster.declared(settings, job.id).digest != digest(settings, SPEC)
+    """Whether the job was declared otherwise than it would be now, but for the parallelism that it was given."""
+    found = cluster.declared(settings, job.id)
+    return found.digest not in {digest(settings, SPEC), digest(settings.replace(parallelism=found.parallelism), SPEC)}
 
 
 def sift_jobs(settings: Settings, said: Said) -> None:
@@ -73,6 +74,6 @@ def cancel_changed_job(settings: Settings, said: Said) -> None:
     bridge, which knows it already, does with them.
     """
     for job in cluster.jobs(settings):
-        if job.name == SPEC.named(settings) and has_changed(settings, job):
+        if job.name == SPEC.named(settings) and cluster.declared(settings, job.id).digest != digest(settings, SPEC):
             said("settings, sensors or SQL have changed: the job is cancelled, to be submitted anew")
             cluster.cancel(settings, job.id)

@@ -44,7 +44,7 @@ DAYS = 3
 @pytest.fixture
 def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """The whole system of the stack, its supervised bridge and exporter included, with its topics and its job."""
-    settings = stack.settings
+    settings = stack.settings.replace(checkpoint_interval=timedelta(seconds=1))
     monkeypatch.setattr("infrastructure.settings.load_settings", lambda **_: settings)
     with ExitStack() as cleaning:
         admin.create(settings)
@@ -54,7 +54,7 @@ def whole(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
         for name in ("ingest", "exporter"):
             cleaning.callback(stack.stop, name)
             stack.start(name)
-        job = submit_quickly(settings.replace(checkpoint_interval=timedelta(seconds=1)))
+        job = submit_quickly(settings)
         cleaning.callback(cluster.cancel, settings, job)
         yield settings
 
@@ -70,7 +70,9 @@ def ends(settings: Settings) -> dict[str, int]:
     return {topic: sum(offsets.end_offsets(settings.kafka, topic).values()) for topic in TOPICS}
 
 
-def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settings) -> None:
+def test_they_say_what_was_sent_and_what_is_not_well(
+    stack: Stack, whole: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulation = Simulation(SENSORS, 1, START, ["home"])
     frame = oracle.readings(simulation, ticks_of(DAYS))
     late = int(oracle.too_late(frame, whole).sum())
@@ -134,6 +136,13 @@ def test_they_say_what_was_sent_and_what_is_not_well(stack: Stack, whole: Settin
     assert "2020-01-04 00:14 watermark" in text
     assert len(well.output.splitlines()) <= 24 + 1, "a screen, and a line for the data, which are not at home here"
     assert max(map(len, well.output.splitlines())) <= 80
+
+    changed = whole.replace(checkpoint_interval=timedelta(seconds=7))
+    with monkeypatch.context() as patched:
+        patched.setattr("infrastructure.settings.load_settings", lambda **_: changed)
+        told = CliRunner().invoke(app, ["status"])
+    assert told.exit_code == 1
+    assert "not well: settings, sensors or SQL have changed" in " ".join(told.output.split())
 
     stack.stop("ingest")
     send(whole, *wrong)

@@ -38,6 +38,9 @@ def test_jobs_that_came_back_stay_unless_they_are_declared_otherwise_or_bounded(
     assert not said
 
     start_job(settings, said.append)
+    start_job(
+        settings.replace(parallelism=settings.job.parallelism + 1), said.append
+    )  # as `iot jobs submit` can ask for
     with pytest.raises(ChangedError, match="are not in force: `iot down`, then `iot up`"):
         start_job(settings.replace(catch_up=timedelta(days=8)), said.append)
     assert cluster.find(settings, SPEC).id == job, "it goes on meanwhile"
