@@ -99,14 +99,12 @@ def _milliseconds(text: str, option: str) -> tuple[int, int]:
 
 
 def format_of(form: Format | None, file: Path | None) -> Format:
-    """The format that is asked for, else that of the file's ending; CSV without a file. Raises ``UserError``."""
+    """The format that is asked for, else that of the file's ending; CSV without one. Raises ``UserError``."""
     endings: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".jsonl": "json"}
-    if form or file is None:
-        return form or "csv"
-    if file.suffix not in endings:
-        ending = f"the ending {file.suffix}" if file.suffix else "no ending"
-        raise UserError(f"{file} has {ending}, which tells no format: give {', '.join(endings)}, or --format")
-    return endings[file.suffix]
+    ending = "" if file is None else file.suffix
+    if form is None and ending and ending not in endings:
+        raise UserError(f"{file}: the ending {ending} tells no format: give {', '.join(endings)}, or --format")
+    return form or endings.get(ending, "csv")
 
 
 def export(

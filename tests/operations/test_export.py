@@ -391,14 +391,13 @@ def test_every_millisecond_can_be_named(ts: int) -> None:
 
 
 def test_the_format_is_the_ending_of_the_file_unless_it_is_given() -> None:
-    files = {"a.csv": "csv", "a.parquet": "parquet", "a.json": "json", "a.jsonl": "json"}
+    files = {"a.csv": "csv", "a.parquet": "parquet", "a.json": "json", "a.jsonl": "json", "a": "csv"}
     assert {name: format_of(None, Path(name)) for name in files} == files
     assert format_of(None, None) == "csv"
     assert format_of("csv", Path("a.parquet")) == "csv"
     assert format_of("csv", Path("a.txt")) == "csv"
 
 
-@pytest.mark.parametrize(("name", "what"), [("a", "no ending"), ("a.xlsx", "the ending .xlsx")])
-def test_a_file_whose_ending_tells_no_format_is_refused(name: str, what: str) -> None:
-    with pytest.raises(UserError, match=f"{name} has {what}, which tells no format: give .csv, .parquet"):
-        format_of(None, Path(name))
+def test_a_file_whose_ending_tells_no_format_is_refused() -> None:
+    with pytest.raises(UserError, match=r"a\.xlsx: the ending \.xlsx tells no format: give \.csv, \.parquet"):
+        format_of(None, Path("a.xlsx"))

@@ -16,10 +16,11 @@ from confluent_kafka import Producer, TopicPartition
 from rich.console import Console
 from typer.testing import CliRunner
 
-from commands import jobs as commands
+from commands import replay_session
 from infrastructure.kafka import admin, offsets
 from infrastructure.kafka.client import kafka_options
 from infrastructure.settings import Settings, load_settings
+from iot.__main__ import app
 from jobs import cluster
 from jobs.bounds import Bounds
 from jobs.daily_aggregates import SPEC
@@ -67,18 +68,19 @@ def replayed(settings: Settings, plan: replay.Plan, into: str, *, accept_late: b
 
 
 def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
-    """A command of `iot jobs`, in this process, whose JVM is warm; returns what it printed."""
+    """A command of `iot`, in this process, whose JVM is warm; returns what it printed."""
     load = load_settings
 
     def given(**options: object) -> Settings:
         load(**options)
         return settings
 
-    monkeypatch.setattr(commands, "load_settings", given)
+    monkeypatch.setattr("infrastructure.settings.load_settings", given)
+    monkeypatch.setattr(replay_session, "load_settings", given)
     monkeypatch.setattr(cluster, "submit", warm.submit)
     monkeypatch.setattr(replay.run, "__kwdefaults__", {**(replay.run.__kwdefaults__ or {}), "submit": warm.submit})
-    monkeypatch.setattr(commands, "console", Console(highlight=False, soft_wrap=True, width=200))
-    done = CliRunner().invoke(commands.app, list(words))
+    monkeypatch.setattr(replay_session, "console", Console(highlight=False, soft_wrap=True, width=200))
+    done = CliRunner().invoke(app, list(words))
     if done.exception is not None:
         raise done.exception
     return done.output
