@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
+from commands.options import Prefix
 
 
 def audit(prefix: Prefix = None) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commands.terminal import print_table
 from infrastructure.kafka import admin
 from infrastructure.settings import Settings, load_settings
 from operations.dead_letters import repair_file
@@ -27,9 +28,6 @@ from topics.reading import REASONS
 HISTORY_SUFFIX = ".history.csv"
 INTO = "repaired."
 """Prefix that is proposed for the backfill of what came too late."""
-
-WIDE = 400
-"""Columns of a table that nobody's terminal limits."""
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -116,7 +114,7 @@ def _cut(text: str) -> Text:
 
 def _print(table: Table) -> None:
     console.print()
-    (console if console.is_terminal else Console(width=WIDE, highlight=False)).print(table)
+    print_table(console, table)
 
 
 def _tell(plan: resending.Plan, lines: int, history: Path, settings: Settings, *, dry_run: bool) -> None:

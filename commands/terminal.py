@@ -8,9 +8,18 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from infrastructure.proxies import keep_local_direct
 from topics.errors import UserError
+
+WIDE = 400
+"""Columns of a table that nobody's terminal limits."""
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table as wide as the terminal; where there is none, as wide as it is."""
+    (console if console.is_terminal else Console(width=WIDE, highlight=False)).print(table, highlight=False)
 
 
 def confirm(question: str) -> None:

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from commands.options import Prefix
 from commands.progress import progress
-from commands.terminal import confirm
+from commands.terminal import confirm, print_table
 from infrastructure.kafka import admin, partition_states
 from infrastructure.settings import Settings, load_settings
 from operations import migrate as migration
@@ -23,10 +24,6 @@ app = typer.Typer(
     add_completion=False,
 )
 console = Console(soft_wrap=True)
-
-WIDE = 400
-
-Prefix = Annotated[str | None, typer.Option(help="Put before each topic's name.", show_default="IOT_PREFIX")]
 
 
 @app.command()
@@ -70,8 +67,7 @@ def describe(prefix: Prefix = None) -> None:
         )
     if not table.row_count:
         raise admin.TopicError(f"{_none_there(settings)}; `iot topics create` makes them")
-    # Nobody's terminal limits a pipe.
-    (console if console.is_terminal else Console(width=WIDE)).print(table, highlight=False)
+    print_table(console, table)
     for topic, entries in admin.configured(settings).items():
         console.print(f"{topic}: " + ", ".join(f"{n}={v}" for n, v in sorted(entries.items())), highlight=False)
 

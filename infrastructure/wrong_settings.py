@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-OTHERS = frozenset({"IOT_HOME", "IOT_KAFKA_ADMIN_PASSWORD", "IOT_REDIS_ADMIN_PASSWORD"})
+from infrastructure.home import VARIABLE
+
+OTHERS = frozenset({VARIABLE, "IOT_KAFKA_ADMIN_PASSWORD", "IOT_REDIS_ADMIN_PASSWORD"})
 """Variables that are no settings: the first tells the command where it is at home, the others are Docker Compose's."""
 
 EVERY = "docs/reference/settings.md has every one"

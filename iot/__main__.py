@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from commands.terminal import run
+from infrastructure.home import VARIABLE
 from infrastructure.version import __version__
 from iot.lazy import LazyGroup
 from iot.sections import SECTIONS
@@ -48,7 +49,7 @@ def settle(
     Works from any directory. The manual: docs/README.md.
     """
     if home is not None:
-        os.environ["IOT_HOME"] = str(home.absolute())
+        os.environ[VARIABLE] = str(home.absolute())
 
 
 def main() -> None:
